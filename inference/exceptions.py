@@ -1,0 +1,98 @@
+"""What can go wrong when a model is asked.
+
+    InferenceError
+    ├── InvalidRequestError            the request itself is wrong
+    │   └── ContextLengthExceededError
+    ├── ModelNotFoundError             nobody knows this model
+    ├── ModelUnavailableError          known, but no worker serves it now
+    ├── QueueFullError                 served, but too many wait
+    ├── BusUnavailableError            Redis or the broker does not answer
+    ├── RequestExpiredError            the answer's log is gone (or never was)
+    └── GenerationFailedError          the answer began and broke; the code says how
+
+`code` is stable and goes to programs; the message goes to people.
+"""
+
+class InferenceError(Exception):
+    """Anything that keeps a model from answering."""
+
+    code = "inference_error"
+
+
+class InvalidRequestError(InferenceError):
+    """The request can never succeed as it is."""
+
+    code = "invalid_request"
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class ContextLengthExceededError(InvalidRequestError):
+    """The prompt does not fit into the model's window."""
+
+    code = "context_length_exceeded"
+
+    def __init__(self, *, prompt_tokens: int, limit_tokens: int) -> None:
+        super().__init__(
+            f"the prompt has {prompt_tokens} tokens, the model takes {limit_tokens}",
+            param="messages",
+        )
+        self.prompt_tokens = prompt_tokens
+        self.limit_tokens = limit_tokens
+
+
+class ModelNotFoundError(InferenceError):
+    """No model is registered or served under this name."""
+
+    code = "model_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the model {name!r} does not exist")
+        self.name = name
+
+
+class ModelUnavailableError(InferenceError):
+    """The model is known, but nothing serves it at the moment."""
+
+    code = "no_worker"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the model {name!r} has no worker at the moment")
+        self.name = name
+
+
+class QueueFullError(InferenceError):
+    """Too many requests wait for this model already."""
+
+    code = "queue_full"
+
+    def __init__(self, name: str, *, retry_after_s: int) -> None:
+        super().__init__(f"the model {name!r} is busy; try again in {retry_after_s} s")
+        self.name = name
+        self.retry_after_s = retry_after_s
+
+
+class BusUnavailableError(InferenceError):
+    """Redis or the broker does not answer in time."""
+
+    code = "bus_unavailable"
+
+
+class RequestExpiredError(InferenceError):
+    """Nothing is known (any more) about this answer."""
+
+    code = "request_expired"
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"nothing is known about the request {request_id!r} any more")
+        self.request_id = request_id
+
+
+class GenerationFailedError(InferenceError):
+    """The answer began and could not be finished."""
+
+    def __init__(self, *, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,0 +1,181 @@
+"""The words of generation: what is asked of a model and what comes back.
+
+These travel between processes, so every class can write itself as plain data (`as_dict`) and be
+read back (`from_dict`).
+"""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from inference.messages import Message
+
+GREEDY_BELOW_TEMPERATURE = 1e-5
+
+
+class FinishReason(StrEnum):
+    """Why an answer ended."""
+
+    STOP = "stop"
+    LENGTH = "length"
+    CANCELLED = "cancelled"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingParams:
+    """How the next token is chosen and when to stop.
+
+    Attributes:
+        temperature: 0 up to 2; below 1e-5 decoding is greedy.
+        top_p: nucleus mass in (0, 1]; 1 keeps every token.
+        top_k: keep the k likeliest tokens; 0 keeps every token.
+        min_p: drop tokens less likely than `min_p` times the likeliest; 0 keeps every token.
+        max_tokens: most tokens to generate; None means what the context window leaves.
+        stop: texts that end the answer; they are not part of it.
+        stop_token_ids: tokens that end the answer, beside the model's own.
+        repetition_penalty: factor on logits of tokens seen in prompt or answer; 1 is none.
+        presence_penalty: subtracted once from logits of tokens in the answer, -2 to 2.
+        frequency_penalty: subtracted once per occurrence in the answer, -2 to 2.
+        seed: makes sampling repeatable for this request alone; None draws a fresh one.
+        ignore_eos: keep generating past the end-of-sequence token (benchmarks).
+    """
+
+    temperature: float = 0.7
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    stop_token_ids: tuple[int, ...] = ()
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    seed: int | None = None
+    ignore_eos: bool = False
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the likeliest token is always taken."""
+        return self.temperature < GREEDY_BELOW_TEMPERATURE
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the parameters as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "SamplingParams":
+        """Read what `as_dict` wrote."""
+        values = dict(data)
+        values["stop"] = tuple(values.get("stop", ()))
+        values["stop_token_ids"] = tuple(values.get("stop_token_ids", ()))
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Exact token counts of one answer; `cached_tokens` of the prompt came from the prefix cache."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        """Prompt and completion together."""
+        return self.prompt_tokens + self.completion_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What went wrong after the answer began: a stable code for programs, a sentence for people."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of an answer as it is generated.
+
+    Attributes:
+        seq: index in the answer of the first token of this delta, counted from 0.
+        pieces: the text each token added, one entry a token; a token that only holds back
+            a half character or a partial stop string adds "".
+        finish_reason: set on the last delta and on no other.
+        usage: set on the last delta where the model got to run.
+        failure: set when `finish_reason` is ERROR.
+    """
+
+    seq: int
+    pieces: tuple[str, ...] = ()
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+    failure: Failure | None = None
+
+    @property
+    def text(self) -> str:
+        """The text this delta adds to the answer."""
+        return "".join(self.pieces)
+
+    @property
+    def next_seq(self) -> int:
+        """The `seq` the following delta must carry."""
+        return self.seq + len(self.pieces)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing follows."""
+        return self.finish_reason is not None
+
+
+def new_request_id() -> str:
+    """Return a fresh random 128-bit id as 32 hexadecimal digits."""
+    return secrets.token_hex(16)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One answer wanted from one model.
+
+    Attributes:
+        model: name the model is served under.
+        messages: the conversation so far, oldest first; the last one is to be answered.
+        params: how to sample and when to stop.
+        request_id: unique; names the answer's log on the bus.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    params: SamplingParams = field(default_factory=SamplingParams)
+    request_id: str = field(default_factory=new_request_id)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the request as plain data."""
+        return {
+            "model": self.model,
+            "messages": [message.as_dict() for message in self.messages],
+            "params": self.params.as_dict(),
+            "request_id": self.request_id,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "GenerationRequest":
+        """Read what `as_dict` wrote."""
+        return cls(
+            model=str(data["model"]),
+            messages=tuple(Message.from_dict(message) for message in data["messages"]),
+            params=SamplingParams.from_dict(data["params"]),
+            request_id=str(data["request_id"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer."""
+
+    text: str
+    finish_reason: FinishReason
+    usage: Usage
