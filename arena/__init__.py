@@ -1,0 +1,1 @@
+"""The blind arena: battles, votes and who meets whom."""

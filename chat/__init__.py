@@ -1,0 +1,1 @@
+"""One visitor talking with one model: conversations, turns, moderation."""

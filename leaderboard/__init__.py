@@ -1,0 +1,1 @@
+"""Ratings from votes: counters, Bradley-Terry fits, boards and snapshots."""

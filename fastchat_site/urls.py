@@ -1,0 +1,14 @@
+"""The addresses of the site, one `include` an app."""
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("admin/", admin.site.urls),
+    path("i18n/", include("django.conf.urls.i18n")),
+    path("", include("inference.urls")),
+    path("", include("leaderboard.urls")),
+    path("", include("chat.urls")),
+    path("", include("arena.urls")),
+    path("", include("fastchat_site.page_urls")),
+]
