@@ -76,7 +76,7 @@ class SamplingParams:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Exact token counts of one answer; `cached_tokens` of the prompt came from the prefix cache."""
+    """Exact token counts of one answer; `cached_tokens` came from the prefix cache."""
 
     prompt_tokens: int
     completion_tokens: int

@@ -10,7 +10,7 @@ DEBUG = env.flag("FASTCHAT_DEBUG", default=False)
 
 
 def kept_secret_key() -> str:
-    """Return the key of this checkout, made on the first call, so that sessions survive a restart."""
+    """Return the key of this checkout, made once so that sessions survive a restart."""
     path = STATE_DIR / "secret_key"
     try:
         with path.open("x", encoding="ascii") as file:
