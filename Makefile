@@ -1,5 +1,6 @@
 # The project's verbs; `make` alone lists them. CI and pre-commit call the same ones.
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -ec
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 VENV := .venv
@@ -78,7 +79,7 @@ $(BIN)/python:
 
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "── Installing packages (a few minutes the first time; PyTorch is the large one)"
-	@$(BIN)/pip install --constraint constraints.txt $(PIP_ARGS) --editable . | grep -vE '^(Requirement already|  )' || test $${PIPESTATUS[0]} -eq 0
+	@$(BIN)/pip install --constraint constraints.txt $(PIP_ARGS) --editable . | sed -uE '/^(Requirement already|  )/d'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python
