@@ -1,0 +1,193 @@
+"""The battle and chat sockets of the scripted site: the protocol of the real ones, no models behind.
+
+Prompts that hold `cut` close the connection once in the middle of the answer, without a word;
+prompts that hold `error:CODE` are refused with that code.
+"""
+
+import asyncio
+import re
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any, ClassVar
+
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+
+from tests.frontend.scripted_answers import ScriptedAnswer, scripted_answer
+
+Event = dict[str, Any]
+TICK_S = 0.02
+CUT_AFTER_TOKENS = 30
+
+
+async def deltas(answer: ScriptedAnswer, *, from_seq: int) -> AsyncIterator[Event]:
+    """Yield delta events from a token on, and the event that ends the answer."""
+    seq = from_seq
+    while True:
+        reason = answer.finish_reason
+        if seq < (end := answer.available):
+            text = "".join(answer.pieces[seq:end])
+            yield {"type": "delta", "seq": seq, "count": end - seq, "text": text}
+            seq = end
+        if reason == "error":
+            yield {"type": "error", "code": "worker_lost", "message": "the worker is gone"}
+            return
+        if reason:
+            usage = {"prompt_tokens": 7, "completion_tokens": seq}
+            yield {"type": "done", "finish_reason": reason, "usage": usage}
+            return
+        await asyncio.sleep(TICK_S)
+
+
+class ScriptedSocket(AsyncJsonWebsocketConsumer):
+    """What both sockets share: tasks that stream, refusals, cut connections."""
+
+    cut_ids: ClassVar[set[int]] = set()
+
+    async def connect(self) -> None:
+        self.tasks: list[asyncio.Task[None]] = []
+        await self.accept()
+
+    async def disconnect(self, code: int) -> None:
+        self.stop_streaming()
+
+    def stop_streaming(self) -> None:
+        for task in self.tasks:
+            task.cancel()
+        self.tasks = []
+
+    def stream(self, answer: ScriptedAnswer, prompt: str, seq: int, extra: Event) -> None:
+        self.tasks.append(asyncio.create_task(self.send_deltas(answer, prompt, seq, extra)))
+
+    async def send_deltas(
+        self, answer: ScriptedAnswer, prompt: str, seq: int, extra: Event
+    ) -> None:
+        async for event in deltas(answer, from_seq=seq):
+            is_due = event.get("seq", 0) >= CUT_AFTER_TOKENS
+            if "cut" in prompt and is_due and id(answer) not in self.cut_ids:
+                self.cut_ids.add(id(answer))
+                with suppress(RuntimeError):  # the other side may have cut it already
+                    await self.close()
+                return
+            await self.send_json({**event, **extra})
+
+    async def refused(self, prompt: str) -> bool:
+        if found := re.search(r"error:(\w+)", prompt):
+            code = found[1]
+            await self.send_json(
+                {"type": "error", "code": code, "message": "refused", "retry_after_s": 9}
+            )
+        return bool(found)
+
+
+class ScriptedBattle(ScriptedSocket):
+    """Battles of `model-one` and `model-two`, kept in memory."""
+
+    battles: ClassVar[dict[str, Event]] = {}
+
+    def state(self) -> Event:
+        turns = [
+            {
+                "prompt": turn["prompt"],
+                **{
+                    side: {"text": turn[side].text, "finish_reason": turn[side].finish_reason}
+                    for side in "ab"
+                },
+            }
+            for turn in self.battle["turns"]
+        ]
+        return {"type": "battle", "id": self.battle["id"], "state": "served", "turns": turns}
+
+    async def receive_json(self, content: Event, **kwargs: Any) -> None:
+        match content:
+            case {"type": "prompt", "text": str(text)}:
+                if not await self.refused(text):
+                    await self.play(text)
+            case {"type": "stop"}:
+                for side in "ab":
+                    self.battle["turns"][-1][side].stop()
+            case {"type": "regenerate"}:
+                self.answer_again()
+            case {"type": "vote", "winner": winner}:
+                self.battle["winner"] = winner
+                await self.send_json(self.voted())
+            case {"type": "new"}:
+                self.stop_streaming()
+                del self.battle
+            case {"type": "resume", "battle": battle, "seq": seq}:
+                await self.resume(battle, seq)
+
+    async def play(self, text: str) -> None:
+        if not hasattr(self, "battle"):
+            self.battle: Event = {"id": secrets.token_hex(16), "turns": [], "winner": None}
+            self.battles[self.battle["id"]] = self.battle
+        turn = {"prompt": text, **{side: scripted_answer(text, side=side) for side in "ab"}}
+        self.battle["turns"].append(turn)
+        is_first = len(self.battle["turns"]) == 1
+        await self.send_json(self.state() if is_first else {"type": "accepted"})
+        for side in "ab":
+            self.stream(turn[side], text, 0, {"side": side})
+
+    def answer_again(self) -> None:
+        turn = self.battle["turns"][-1]
+        failed = [side for side in "ab" if turn[side].finish_reason == "error"]
+        for side in failed or "ab":
+            turn[side] = scripted_answer(turn["prompt"], side=side, attempt=1)
+            self.stream(turn[side], turn["prompt"], 0, {"side": side})
+
+    async def resume(self, battle: str, seq: int | dict[str, int]) -> None:
+        self.stop_streaming()
+        if battle not in self.battles:
+            await self.send_json({"type": "error", "code": "battle_not_found", "message": "gone"})
+            return
+        self.battle = self.battles[battle]
+        await self.send_json(self.state())
+        if self.battle["winner"]:
+            await self.send_json(self.voted())
+            return
+        turn = self.battle["turns"][-1]
+        for side in "ab":
+            from_seq = seq if isinstance(seq, int) else seq[side]
+            self.stream(turn[side], turn["prompt"], from_seq, {"side": side})
+
+    def voted(self) -> Event:
+        models = {"a": "model-one", "b": "model-two"}
+        return {"type": "voted", "winner": self.battle["winner"], "models": models}
+
+
+class ScriptedChat(ScriptedSocket):
+    """One conversation a socket, and those of earlier sockets by id."""
+
+    conversations: ClassVar[dict[str, Event]] = {}
+
+    async def receive_json(self, content: Event, **kwargs: Any) -> None:
+        match content:
+            case {"type": "prompt", "text": str(text)}:
+                if not await self.refused(text):
+                    await self.play(text, content)
+            case {"type": "stop"}:
+                self.conversation["answer"].stop()
+            case {"type": "regenerate"}:
+                prompt = self.conversation["prompt"]
+                self.answer(prompt, attempt=1)
+            case {"type": "resume", "conversation": conversation, "seq": int(seq)}:
+                self.stop_streaming()
+                self.conversation = self.conversations[conversation]
+                answer = self.conversation["answer"]
+                self.stream(answer, self.conversation["prompt"], seq, {})
+
+    async def play(self, text: str, content: Event) -> None:
+        if "conversation" not in content:
+            self.conversation: Event = {"id": secrets.token_hex(16)}
+            self.conversations[self.conversation["id"]] = self.conversation
+            event = {"id": self.conversation["id"], "title": text[:60], "model": content["model"]}
+            await self.send_json({"type": "conversation", **event})
+        else:
+            await self.send_json({"type": "accepted"})
+        self.conversation["params"] = content.get("params")
+        self.answer(text)
+
+    def answer(self, prompt: str, *, attempt: int = 0) -> None:
+        answer = scripted_answer(prompt, side="b", attempt=attempt)
+        self.conversation |= {"prompt": prompt, "answer": answer}
+        self.stream(answer, prompt, 0, {})
