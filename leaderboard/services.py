@@ -9,8 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from arena import selectors as arena_selectors
-from arena import services as arena_services
+from arena.archive import first_prompt, note_language, outcome_counts
 from arena.models import Vote
 from leaderboard.categories import Board, boards_of, language_of
 from leaderboard.exceptions import EmptyBoardError
@@ -41,8 +40,8 @@ def count_vote(vote: Vote) -> None:
     battle = vote.battle
     language = battle.language
     if not language:
-        language = language_of(arena_selectors.first_prompt(battle))
-        arena_services.note_language(battle=battle, language=language)
+        language = language_of(first_prompt(battle))
+        note_language(battle=battle, language=language)
     boards = boards_of(language)
     _restamp(boards)
     first, second = sorted((battle.model_a_id, battle.model_b_id))
@@ -63,7 +62,7 @@ def rebuild_board_counts() -> Recount:
     _restamp(tuple(Board))
     counted: dict[Cell, Counter[str]] = {}
     votes = 0
-    for row in arena_selectors.outcome_counts():
+    for row in outcome_counts():
         first, second = sorted((row.model_a_id, row.model_b_id))
         counter = _counter(row.model_a_id == first, row.winner)
         votes += row.votes
