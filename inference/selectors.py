@@ -1,9 +1,13 @@
 """Reads of models and keys."""
 
-from django.db.models import QuerySet
+import hmac
 
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from inference import keys
 from inference.exceptions import ModelNotFoundError
-from inference.models import LanguageModel
+from inference.models import ApiKey, LanguageModel
 
 
 def listed_models() -> QuerySet[LanguageModel]:
@@ -26,3 +30,29 @@ def model_named(name: str) -> LanguageModel:
         return LanguageModel.objects.get(name=name)
     except LanguageModel.DoesNotExist:
         raise ModelNotFoundError(name) from None
+
+
+def is_hidden(name: str) -> bool:
+    """Tell whether a card takes this model out of the public lists; no card hides nothing."""
+    return LanguageModel.objects.filter(name=name, is_listed=False).exists()
+
+
+def cards_of(names: frozenset[str]) -> dict[str, LanguageModel]:
+    """Return the cards of these models by name, hidden ones too; some may have none."""
+    return {model.name: model for model in LanguageModel.objects.filter(name__in=names)}
+
+
+def valid_api_key(key: str) -> ApiKey | None:
+    """Return the stored key that this text opens now, with its user, or None.
+
+    The look-up goes by hash, so its time says nothing about a stored key.
+    """
+    if keys.prefix_of(key) is None:
+        return None
+    key_hash = keys.hash_of(key)
+    stored = ApiKey.objects.select_related("user").filter(key_hash=key_hash).first()
+    if stored is None or not hmac.compare_digest(stored.key_hash, key_hash):
+        return None
+    if stored.user is not None and not stored.user.is_active:
+        return None
+    return stored if stored.is_valid_at(timezone.now()) else None

@@ -1,10 +1,19 @@
 """Writes of models and keys."""
 
+from datetime import datetime, timedelta
+
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
 
+from inference import keys
 from inference.exceptions import InvalidRequestError
-from inference.models import LanguageModel, validate_model_name
+from inference.models import ApiKey, LanguageModel, validate_model_name
+
+# A key used in every request is written down once in this time.
+USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 @transaction.atomic
@@ -58,3 +67,57 @@ def register_model(
             setattr(model, field, value)
         model.save(update_fields=[*changes, "updated_at"])
     return model
+
+
+def place_models(
+    *,
+    models: QuerySet[LanguageModel],
+    is_listed: bool | None = None,
+    is_in_arena: bool | None = None,
+) -> int:
+    """Put models on the lists or in the arena, or take them off; None leaves a place as it is.
+
+    Returns:
+        How many models that concerns.
+    """
+    places = {"is_listed": is_listed, "is_in_arena": is_in_arena}
+    changes = {name: value for name, value in places.items() if value is not None}
+    return models.update(**changes, updated_at=timezone.now())
+
+
+def create_api_key(
+    *, name: str, user: User | None = None, expires_at: datetime | None = None
+) -> tuple[ApiKey, str]:
+    """Make a key and return it with its text, which cannot be shown again.
+
+    Raises:
+        InvalidRequestError: the name is empty or too long, or the key would have expired already.
+    """
+    if expires_at is not None and expires_at <= timezone.now():
+        raise InvalidRequestError(f"{expires_at} is in the past", param="expires_at")
+    text = keys.new_key()
+    key = ApiKey(
+        name=name,
+        user=user,
+        prefix=keys.prefix_of(text) or "",
+        key_hash=keys.hash_of(text),
+        expires_at=expires_at,
+    )
+    try:
+        key.full_clean()
+    except ValidationError as error:
+        raise InvalidRequestError("; ".join(error.messages), param="name") from error
+    key.save()
+    return key, text
+
+
+def revoke_api_key(*, key: ApiKey) -> None:
+    """Close the door to a key for good; the moment of the first call stays."""
+    ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
+
+
+def note_api_key_use(*, key: ApiKey) -> None:
+    """Remember that a key was just used, to the minute."""
+    now = timezone.now()
+    if key.last_used_at is None or key.last_used_at < now - USE_NOTED_EVERY:
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)

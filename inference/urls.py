@@ -1,5 +1,23 @@
-"""The addresses of this app."""
+"""The addresses of this app: the API for programs, the models page, health and numbers."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path, re_path
+from drf_spectacular.views import SpectacularAPIView
 
-urlpatterns: list[URLPattern] = []
+from inference import views
+from inference.api.chat import ChatCompletions
+from inference.api.docs import ApiDocs
+from inference.api.fallback import UnknownPath
+from inference.api.model_list import ModelDetail, ModelList
+
+urlpatterns: list[URLPattern] = [
+    path("models/", views.models_page, name="models"),
+    path("health/live", views.live, name="health-live"),
+    path("health/ready", views.ready, name="health-ready"),
+    path("metrics", views.metrics, name="metrics"),
+    path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("api/docs/", ApiDocs.as_view(), name="api-docs"),
+    path("v1/models", ModelList.as_view(), name="api-models"),
+    path("v1/models/<path:name>", ModelDetail.as_view(), name="api-model"),
+    path("v1/chat/completions", ChatCompletions.as_view(), name="api-chat-completions"),
+    re_path(r"^v1(?:/|\Z)", UnknownPath.as_view(), name="api-unknown"),
+]

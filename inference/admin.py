@@ -1,0 +1,145 @@
+"""Models, endpoints and API keys as moderators see them."""
+
+from datetime import datetime
+from typing import ClassVar
+
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.forms import ModelForm
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+
+from inference import services
+from inference.models import ApiKey, Endpoint, LanguageModel
+
+
+class EndpointInline(admin.TabularInline):  # type: ignore[type-arg]  # no arguments at run time
+    """The endpoints of a model, on the model's own page."""
+
+    model = Endpoint
+    extra = 0
+
+
+@admin.register(LanguageModel)
+class LanguageModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no arguments at run time
+    """Edits cards and says where a model may appear."""
+
+    list_display = (
+        "name",
+        "title",
+        "organisation",
+        "licence",
+        "is_listed",
+        "is_in_arena",
+        "sampling_weight",
+        "updated_at",
+    )
+    list_filter = ("is_listed", "is_in_arena", "organisation")
+    search_fields = ("name", "title", "organisation", "description")
+    readonly_fields = ("path", "created_at", "updated_at")
+    inlines = (EndpointInline,)
+    actions = ("list_models", "unlist_models", "admit_to_arena", "take_from_arena")
+
+    @admin.action(description=_("List the chosen models"))
+    def list_models(self, request: HttpRequest, queryset: QuerySet[LanguageModel]) -> None:
+        """Show models to visitors and programs."""
+        self._say(request, services.place_models(models=queryset, is_listed=True))
+
+    @admin.action(description=_("Take the chosen models off the lists"))
+    def unlist_models(self, request: HttpRequest, queryset: QuerySet[LanguageModel]) -> None:
+        """Hide models from visitors and programs."""
+        self._say(request, services.place_models(models=queryset, is_listed=False))
+
+    @admin.action(description=_("Admit the chosen models to the arena"))
+    def admit_to_arena(self, request: HttpRequest, queryset: QuerySet[LanguageModel]) -> None:
+        """Let models be drawn for battles."""
+        self._say(request, services.place_models(models=queryset, is_in_arena=True))
+
+    @admin.action(description=_("Take the chosen models out of the arena"))
+    def take_from_arena(self, request: HttpRequest, queryset: QuerySet[LanguageModel]) -> None:
+        """Draw models for battles no more."""
+        self._say(request, services.place_models(models=queryset, is_in_arena=False))
+
+    def _say(self, request: HttpRequest, count: int) -> None:
+        text = ngettext("%(count)d model changed.", "%(count)d models changed.", count)
+        self.message_user(request, text % {"count": count}, messages.SUCCESS)
+
+
+@admin.register(Endpoint)
+class EndpointAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no arguments at run time
+    """Edits addresses of servers elsewhere; their keys stay in the environment."""
+
+    list_display = ("model", "protocol", "url", "key_variable", "is_enabled")
+    list_filter = ("is_enabled", "protocol")
+    list_select_related = ("model",)
+    search_fields = ("model__name", "url", "remote_name")
+    autocomplete_fields = ("model",)
+
+
+class ApiKeyForm(ModelForm):  # type: ignore[type-arg]  # no arguments at run time
+    """Keeps people from making a key that opens nothing."""
+
+    def clean_expires_at(self) -> datetime | None:
+        """Return the moment, which lies ahead for a new key.
+
+        Raises:
+            ValidationError: a new key would have expired already.
+        """
+        moment: datetime | None = self.cleaned_data["expires_at"]
+        if self.instance.pk is None and moment is not None and moment <= timezone.now():
+            raise ValidationError(_("This moment has passed."))
+        return moment
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no arguments at run time
+    """Makes keys, shows each once, revokes them."""
+
+    form = ApiKeyForm
+    list_display = ("name", "prefix", "user", "created_at", "last_used_at", "expires_at", "is_open")
+    list_filter: ClassVar = (
+        ("revoked_at", admin.EmptyFieldListFilter),
+        ("user", admin.RelatedOnlyFieldListFilter),
+    )
+    list_select_related = ("user",)
+    search_fields = ("name", "prefix", "user__username")
+    autocomplete_fields = ("user",)
+    fields = ("name", "user", "expires_at", "prefix", "created_at", "last_used_at", "revoked_at")
+    readonly_fields = ("prefix", "created_at", "last_used_at", "revoked_at")
+    actions = ("revoke_keys",)
+
+    @admin.display(description=_("valid"), boolean=True)
+    def is_open(self, key: ApiKey) -> bool:
+        """Tell whether the key opens the door now."""
+        return key.is_valid_at(timezone.now())
+
+    def save_model(
+        self, request: HttpRequest, obj: ApiKey, form: "ModelForm[ApiKey]", change: bool
+    ) -> None:
+        """Make a new key and show its text this once; an edited key keeps its text."""
+        if change:
+            super().save_model(request, obj, form, change)
+            return
+        key, text = services.create_api_key(name=obj.name, user=obj.user, expires_at=obj.expires_at)
+        obj.pk = key.pk
+        obj.refresh_from_db()
+        notice = _("Copy the key now, it is not shown again: %(key)s")
+        self.message_user(request, notice % {"key": text}, messages.WARNING)
+
+    def has_delete_permission(
+        self,
+        request: HttpRequest,  # noqa: ARG002  (Django's signature)
+        obj: ApiKey | None = None,  # noqa: ARG002
+    ) -> bool:
+        """Keep every key on record: keys are revoked, not deleted."""
+        return False
+
+    @admin.action(description=_("Revoke the chosen keys"))
+    def revoke_keys(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        """Close the door to the chosen keys for good."""
+        for key in queryset:
+            services.revoke_api_key(key=key)
+        self.message_user(request, _("The chosen keys are revoked."), messages.SUCCESS)

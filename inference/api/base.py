@@ -1,0 +1,88 @@
+"""An asynchronous DRF view: every check in one hop to a thread, the answer on the event loop.
+
+DRF itself is synchronous; authentication, throttling and validation touch the database and run as
+DRF wrote them. What streams must not hold a thread, so the handlers are coroutines.
+"""
+
+import secrets
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import connections
+from django.http import HttpRequest, HttpResponseBase
+from django.utils import translation
+from rest_framework.request import Request
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+
+from inference.api.authentication import BearerKeyAuthentication, KeyWhereRequired
+from inference.api.errors import problem_of
+from inference.api.metrics import REQUESTS
+from inference.api.parsing import JSONObjectParser, NoNegotiation
+from inference.api.throttling import RequestRateThrottle, rate_headers
+
+
+class ApiView(APIView):
+    """Base of the API's views: OpenAI's error body and `x-request-id` on every answer.
+
+    A subclass writes `async def get` or `async def post`, each taking the checked request; where
+    `serializer_class` is set, the request carries its validated data as `order`.
+    """
+
+    authentication_classes = (BearerKeyAuthentication,)
+    permission_classes = (KeyWhereRequired,)
+    throttle_classes = (RequestRateThrottle,)
+    parser_classes = (JSONObjectParser,)
+    content_negotiation_class = NoNegotiation
+    http_method_names: Sequence[str] = ("get", "head", "post")
+    serializer_class: type[BaseSerializer[Any]] | None = None
+
+    async def dispatch(  # type: ignore[override]  # Django awaits it: all handlers are coroutines
+        self, request: HttpRequest, *args: Any, **kwargs: Any
+    ) -> HttpResponseBase:
+        """Check, answer, and turn whatever went wrong into the API's error body."""
+        self.args, self.kwargs = args, kwargs
+        self.request = self.initialize_request(request, *args, **kwargs)
+        try:
+            await sync_to_async(self.admit)(self.request)
+            handler = getattr(self, str(request.method).lower())
+            response: HttpResponseBase = await handler(self.request, *args, **kwargs)
+        except Exception as error:
+            response = problem_of(error).response()
+        return self._signed(response)
+
+    def admit(self, request: Request) -> None:
+        """Run DRF's checks and leave the validated body on the request as `order`.
+
+        Raises:
+            APIException: the caller, the method or the body is refused.
+        """
+        # Programs match on messages, so they stay English whatever the Accept-Language.
+        with translation.override("en"):
+            self.initial(request, *self.args, **self.kwargs)
+            if str(request.method).lower() not in self._handled_methods():
+                self.http_method_not_allowed(request)
+            if self.serializer_class is not None and request.method == "POST":
+                serializer = self.serializer_class(data=request.data)
+                serializer.is_valid(raise_exception=True)
+                request.order = serializer.validated_data  # type: ignore[attr-defined]
+            self.check_order(request)
+        # A stream may last for minutes; it keeps no database connection meanwhile.
+        connections.close_all()
+
+    def check_order(self, request: Request) -> None:
+        """Check what needs the database, in the thread where it may be asked."""
+
+    def _handled_methods(self) -> set[str]:
+        return {method for method in self.http_method_names if hasattr(self, method)}
+
+    def _signed(self, response: HttpResponseBase) -> HttpResponseBase:
+        response["x-request-id"] = f"req_{secrets.token_hex(16)}"
+        for name, value in rate_headers(getattr(self.request, "allowance", None)).items():
+            response[name] = value
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response["Allow"] = ", ".join(self.allowed_methods)
+        REQUESTS.labels(type(self).__name__, response.status_code).inc()
+        return response

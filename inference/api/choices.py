@@ -1,0 +1,76 @@
+"""The answers to one order, growing side by side."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from typing import cast
+
+from inference import client
+from inference.exceptions import GenerationFailedError
+from inference.generation import Delta, Failure, FinishReason, GenerationRequest
+
+# Deltas that may wait for a slow reader; beyond that the answers wait for the reader.
+PENDING_DELTAS = 64
+STOPPED_HERE = Failure(code="cancelled", message="the answer was stopped by the server")
+
+
+class Choices:
+    """Runs the requests and hands out their deltas in the order they come.
+
+    Whoever makes it closes it: that cancels what still runs, so that the models are free again.
+    """
+
+    def __init__(self, requests: Iterable[GenerationRequest]) -> None:
+        self._queue: asyncio.Queue[tuple[int, Delta] | Exception] = asyncio.Queue(PENDING_DELTAS)
+        self._loop = asyncio.get_running_loop()
+        self._tasks = [
+            asyncio.create_task(self._run(index, request), name=f"choice {request.request_id}")
+            for index, request in enumerate(requests)
+        ]
+        self._open_count = len(self._tasks)
+
+    async def next(self, timeout_s: float | None = None) -> tuple[int, Delta] | None:
+        """Return the next delta with the index of its answer, or None when all have ended.
+
+        Raises:
+            TimeoutError: nothing came in time; asking again is fine.
+            InferenceError: an answer could not be begun, followed or finished.
+        """
+        if self._open_count == 0:
+            return None
+        async with asyncio.timeout(timeout_s):
+            event = await self._queue.get()
+        if isinstance(event, Exception):
+            raise event
+        _, delta = event
+        if delta.finish_reason in {FinishReason.ERROR, FinishReason.CANCELLED}:
+            failure = delta.failure or STOPPED_HERE
+            raise GenerationFailedError(code=failure.code, message=failure.message)
+        if delta.is_last:
+            self._open_count -= 1
+        return event
+
+    async def close(self) -> None:
+        """Cancel what still runs and wait until the models know."""
+        self.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def cancel(self) -> None:
+        """Ask the answers to stop; on the event loop."""
+        for task in self._tasks:
+            task.cancel()
+
+    def cancel_from_thread(self) -> None:
+        """Ask the answers to stop; from any thread."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.cancel)
+
+    async def _run(self, index: int, request: GenerationRequest) -> None:
+        # The client promises an async iterator; it is a generator, which closing cancels.
+        stream = cast("AsyncGenerator[Delta]", client.stream_reply(request))
+        try:
+            async with aclosing(stream) as deltas:
+                async for delta in deltas:
+                    await self._queue.put((index, delta))
+        except Exception as error:  # travels to the reader, who raises it
+            await self._queue.put(error)

@@ -1,0 +1,72 @@
+"""`GET /v1/models` and `GET /v1/models/{model}`: what can be asked right now."""
+
+import time
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.http import HttpResponseBase, JsonResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+
+from inference import client, selectors
+from inference.api.base import ApiView
+from inference.exceptions import ModelNotFoundError
+from inference.models import LanguageModel
+
+STARTED_S = int(time.time())  # stands in for the age of a model without a card
+OWNER = "fastchat-site"
+
+
+class ModelList(ApiView):
+    """Lists the models that live workers serve and whose cards do not hide them."""
+
+    @extend_schema(operation_id="listModels", responses={200: OpenApiTypes.OBJECT})
+    async def get(self, request: Request) -> HttpResponseBase:  # noqa: ARG002  (DRF's signature)
+        """List the models that can be asked now."""
+        cards = await visible_models()
+        return JsonResponse({"object": "list", "data": list(cards.values())})
+
+
+class ModelDetail(ApiView):
+    """Shows one of them."""
+
+    @extend_schema(operation_id="retrieveModel", responses={200: OpenApiTypes.OBJECT})
+    async def get(self, request: Request, name: str) -> HttpResponseBase:  # noqa: ARG002
+        """Show one model."""
+        cards = await visible_models()
+        if name not in cards:
+            raise ModelNotFoundError(name)
+        return JsonResponse(cards[name])
+
+
+async def visible_models() -> dict[str, dict[str, Any]]:
+    """Return the model objects of everything live and not hidden, by name, in its order."""
+    live = await client.live_models()
+    cards = await sync_to_async(selectors.cards_of)(live)
+    return {name: model_object(name, card) for name, card in by_name(live, cards) if is_open(card)}
+
+
+def by_name(
+    live: frozenset[str], cards: dict[str, LanguageModel]
+) -> list[tuple[str, LanguageModel | None]]:
+    """Return each live model with its card, if it has one."""
+    return [(name, cards.get(name)) for name in sorted(live)]
+
+
+def is_open(card: LanguageModel | None) -> bool:
+    """Tell whether programs may see a model; one without a card hides nothing."""
+    return card is None or card.is_listed
+
+
+def model_object(name: str, card: LanguageModel | None) -> dict[str, Any]:
+    """Return the model object of OpenAI's API, with the context length where it is known."""
+    described: dict[str, Any] = {
+        "id": name,
+        "object": "model",
+        "created": int(card.created_at.timestamp()) if card else STARTED_S,
+        "owned_by": (card.organisation if card else "") or OWNER,
+    }
+    if card is not None and card.context_length:
+        described["context_length"] = card.context_length
+    return described

@@ -1,0 +1,57 @@
+"""Fields of OpenAI's API that this server knows and does not act on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# What each field may hold without changing the answer; any other value is refused by name.
+NEUTRAL_VALUES: dict[str, tuple[Any, ...]] = {
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
+    "response_format": ({"type": "text"},),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "logit_bias": ({},),
+    "modalities": (["text"],),
+    "audio": (),
+    "web_search_options": (),
+    "reasoning_effort": ("none",),
+    "best_of": (1,),
+    "echo": (False,),
+    "suffix": ("",),
+    "chat_template": (),
+    "chat_template_kwargs": ({},),
+    "guided_json": (),
+    "guided_regex": (),
+    "guided_choice": (),
+    "guided_grammar": (),
+    "structured_outputs": (),
+}
+
+# Accepted and without effect: they concern OpenAI's own house, or help where they can.
+IGNORED = frozenset(
+    {
+        "user",
+        "metadata",
+        "store",
+        "service_tier",
+        "safety_identifier",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "verbosity",
+        "prediction",
+        "parallel_tool_calls",
+    }
+)
+
+
+def first_unsupported(data: Any) -> str | None:
+    """Return the name of a field that asks for something this server cannot do, if there is one."""
+    if not isinstance(data, Mapping):
+        return None
+    for name, neutral in NEUTRAL_VALUES.items():
+        value = data.get(name)
+        if value is not None and value not in neutral:
+            return name
+    return None
