@@ -176,6 +176,7 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = STATE_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # WhiteNoise warns about a folder that is missing
 STATICFILES_DIRS = [BASE_DIR / "fastchat_site" / "static"]
 WHITENOISE_USE_FINDERS = True
 
