@@ -1,5 +1,7 @@
 """The sockets of this app."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-websocket_urlpatterns: list[URLPattern] = []
+from arena.consumers import BattleConsumer
+
+websocket_urlpatterns: list[URLPattern] = [path("ws/battle/", BattleConsumer.as_asgi())]

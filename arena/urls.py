@@ -1,5 +1,7 @@
 """The addresses of this app."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
 
-urlpatterns: list[URLPattern] = []
+from arena import views
+
+urlpatterns: list[URLPattern] = [path("", views.battle, name="battle")]

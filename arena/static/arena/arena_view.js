@@ -1,7 +1,6 @@
 // What surrounds the answers of a battle: vote bar, verdict, notices, the switch of sides on phones.
+import { followEnd } from "../js/follow.js";
 import { word } from "../js/words.js";
-
-const NEAR_END_PX = 160;
 
 /** The `.arena` element and its parts. */
 export class ArenaView {
@@ -14,10 +13,7 @@ export class ArenaView {
     this.switch = this.find(".sides-switch");
     this.switch.addEventListener("click", ({ target }) => this.showSide(target.closest("button")?.value));
     this.showSide("a");
-    // The page follows growing answers while its end is in sight.
-    new ResizeObserver(() => this.follow()).observe(root);
-    addEventListener("scroll", () => (this.isAtEnd = this.measureEnd()), { passive: true });
-    this.isAtEnd = true;
+    this.follow = followEnd(root);
   }
 
   onVote(action) {
@@ -62,7 +58,6 @@ export class ArenaView {
 
   addTurn(element) {
     this.turns.append(element);
-    this.isAtEnd = true;
     this.follow();
   }
 
@@ -82,7 +77,6 @@ export class ArenaView {
       entry.classList.toggle("is-winner", side === winner);
     }
     this.verdict.hidden = false;
-    this.isAtEnd = true;
     this.follow();
     this.announce(`${word(`won-${winner}`)}. A: ${models.a}. B: ${models.b}.`);
   }
@@ -93,7 +87,7 @@ export class ArenaView {
 
   /** Show a sentence about what went wrong; null takes it away. */
   showError(sentence) {
-    const notice = this.find(".arena-error");
+    const notice = this.find(".refusal");
     notice.hidden = !sentence;
     notice.querySelector("p").textContent = sentence ?? "";
   }
@@ -107,16 +101,5 @@ export class ArenaView {
     this.verdict.hidden = true;
     this.showError(null);
     scrollTo({ top: 0 });
-  }
-
-  measureEnd() {
-    const { scrollHeight, clientHeight, scrollTop } = document.documentElement;
-    return scrollHeight - clientHeight - scrollTop < NEAR_END_PX;
-  }
-
-  follow() {
-    if (this.isAtEnd && this.root.dataset.state !== "idle") {
-      scrollTo({ top: document.documentElement.scrollHeight });
-    }
   }
 }

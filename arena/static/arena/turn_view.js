@@ -42,11 +42,11 @@ export class TurnView {
   adopt(turn) {
     for (const side of SIDES) {
       const answer = this.answers[side];
-      const { text, finish_reason: reason } = turn[side];
-      if (reason) {
-        if (!answer.isFinished || answer.text !== text) answer.show(text, reason);
-      } else if (answer.isFinished) {
-        answer.restart();
+      const { text, finish_reason: reason, error } = turn[side];
+      if (!reason) {
+        if (answer.isFinished) answer.restart();
+      } else if (!answer.isFinished || answer.text !== text) {
+        answer.show(text, reason, error);
       }
     }
   }

@@ -1,0 +1,154 @@
+"""Reads of battles and votes."""
+
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.db.models import Count, F, Q, QuerySet
+from django.utils import timezone
+
+from arena.exceptions import BattleNotFoundError
+from arena.matchmaking import Candidate
+from arena.models import Battle, Vote
+from chat.models import Message
+from chat.selectors import owned_by
+from chat.visitors import Visitor
+from inference.selectors import arena_models
+
+SIDES = ("a", "b")
+
+
+@dataclass(frozen=True, slots=True)
+class BattleTurn:
+    """A prompt and the current answer of each side, "a" and "b"."""
+
+    prompt: str
+    answers: dict[str, Message] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeCount:
+    """How many counted votes a served pair got with one outcome in one language."""
+
+    model_a_id: int
+    model_b_id: int
+    winner: str
+    language: str
+    votes: int
+
+
+def battle_candidates(live: Collection[str]) -> list[Candidate]:
+    """Return the models of the arena that are served now, by name."""
+    models = arena_models().filter(name__in=live)
+    return [Candidate(model.name, model.sampling_weight) for model in models]
+
+
+def battle_of(visitor: Visitor, public_id: str) -> Battle:
+    """Return a battle of the visitor, with its models.
+
+    Raises:
+        BattleNotFoundError: there is none, or it is somebody else's: the same answer.
+    """
+    battle = (
+        Battle.objects.select_related("model_a", "model_b", "vote")
+        .filter(owned_by(visitor), public_id=public_id)
+        .first()
+    )
+    if battle is None:
+        raise BattleNotFoundError
+    return battle
+
+
+def battle_turns(battle: Battle) -> list[BattleTurn]:
+    """Return the turns of a battle, oldest first."""
+    side_of = {battle.conversation_a_id: "a", battle.conversation_b_id: "b"}
+    said = Message.objects.filter(conversation_id__in=side_of, is_current=True)
+    prompts: dict[int, str] = {}
+    answers: dict[int, dict[str, Message]] = defaultdict(dict)
+    for message in said.order_by("position"):
+        if message.role == Message.Role.USER:
+            prompts[message.position] = message.content
+        elif message.role == Message.Role.ASSISTANT:
+            answers[message.position - 1][side_of[message.conversation_id]] = message
+    return [BattleTurn(text, answers[position]) for position, text in sorted(prompts.items())]
+
+
+def open_sides(battle: Battle) -> dict[str, Message]:
+    """Return the answers of the last turn that are being written, by side."""
+    turns = battle_turns(battle)
+    answers = turns[-1].answers if turns else {}
+    return {side: answer for side, answer in sorted(answers.items()) if answer.is_open}
+
+
+def is_complete(battle: Battle) -> bool:
+    """Tell whether both sides have an answer to every prompt that can be judged."""
+    turns = battle_turns(battle)
+    return bool(turns) and all(
+        side in turn.answers and turn.answers[side].is_complete for turn in turns for side in SIDES
+    )
+
+
+def battle_texts(battle: Battle) -> list[str]:
+    """Return all current prompts and answers of a battle."""
+    conversations = (battle.conversation_a_id, battle.conversation_b_id)
+    return list(
+        Message.objects.filter(conversation_id__in=conversations, is_current=True).values_list(
+            "content", flat=True
+        )
+    )
+
+
+def is_flagged(battle: Battle) -> bool:
+    """Tell whether a moderator has upheld a flag on the battle."""
+    conversations = (battle.conversation_a_id, battle.conversation_b_id)
+    return Message.objects.filter(
+        conversation_id__in=conversations, flags__status="upheld"
+    ).exists()
+
+
+def first_prompt(battle: Battle) -> str:
+    """Return what the battle began with; empty for an imported one."""
+    prompt = (
+        Message.objects.filter(
+            conversation_id=battle.conversation_a_id, role=Message.Role.USER, is_current=True
+        )
+        .order_by("position")
+        .values_list("content", flat=True)
+        .first()
+    )
+    return prompt or ""
+
+
+def recent_counted_votes(visitor: Visitor, *, within: timedelta) -> QuerySet[Vote]:
+    """Return the counted votes of a visitor, or of the visitor's account, of late."""
+    voter = Q(voter=visitor.key)
+    if visitor.user_id:
+        voter |= Q(battle__user_id=visitor.user_id)
+    since = timezone.now() - within
+    return Vote.objects.filter(voter, is_counted=True, created_at__gte=since)
+
+
+def counted_votes() -> QuerySet[Vote]:
+    """Return the votes that count, in the order they were chained, with battle and models."""
+    return (
+        Vote.objects.filter(is_counted=True)
+        .select_related("battle__model_a", "battle__model_b")
+        .order_by("pk")
+    )
+
+
+def outcome_counts() -> list[OutcomeCount]:
+    """Return all counted votes, counted by served pair, outcome and language: one query."""
+    rows = (
+        Vote.objects.filter(is_counted=True)
+        .values(
+            "winner",
+            model_a_id=F("battle__model_a_id"),
+            model_b_id=F("battle__model_b_id"),
+            language=F("battle__language"),
+        )
+        .annotate(votes=Count("pk"))
+        .order_by("model_a_id", "model_b_id", "winner", "language")
+    )
+    return [OutcomeCount(**row) for row in rows]
