@@ -5,6 +5,7 @@
     │   └── ContextLengthExceededError
     ├── ModelNotFoundError             nobody knows this model
     ├── ModelUnavailableError          known, but no worker serves it now
+    ├── ModelLoadError                 its files cannot be used, or the device cannot take it
     ├── QueueFullError                 served, but too many wait
     ├── BusUnavailableError            Redis or the broker does not answer
     ├── RequestExpiredError            the answer's log is gone (or never was)
@@ -61,6 +62,12 @@ class ModelUnavailableError(InferenceError):
     def __init__(self, name: str) -> None:
         super().__init__(f"the model {name!r} has no worker at the moment")
         self.name = name
+
+
+class ModelLoadError(InferenceError):
+    """A model cannot be loaded; the message says what to do."""
+
+    code = "model_load_failed"
 
 
 class QueueFullError(InferenceError):

@@ -1,0 +1,193 @@
+"""From messages to the text of a prompt."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import jinja2
+
+from inference.chat_templates.defusing import defuse
+from inference.chat_templates.environment import compile_template
+from inference.chat_templates.families import DEFAULT_FAMILY, ChatTemplate, family_named
+from inference.exceptions import InvalidRequestError
+from inference.messages import Message, Role
+
+logger = logging.getLogger(__name__)
+
+MARK = "\N{WHITE SQUARE}answer\N{WHITE SQUARE}"
+
+
+class TemplatedTokenizer(Protocol):
+    """What rendering reads of a tokenizer; transformers' tokenizers have it."""
+
+    @property
+    def chat_template(self) -> Any:
+        """A Jinja text, or several by name, or None."""
+
+    @property
+    def special_tokens_map(self) -> Mapping[str, Any]:
+        """`bos_token`, `eos_token` and so on."""
+
+    @property
+    def all_special_tokens(self) -> Sequence[str]:
+        """The texts of all special tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedPrompt:
+    """A conversation as the model is to read it.
+
+    Attributes:
+        text: the prompt.
+        needs_special_tokens: whether the tokenizer must add its own (a template of the tokenizer
+            has written them already).
+        stop: texts that end the answer, from the family's table.
+    """
+
+    text: str
+    needs_special_tokens: bool
+    stop: tuple[str, ...] = ()
+
+
+def render_prompt(
+    tokenizer: TemplatedTokenizer,
+    messages: Sequence[Message],
+    *,
+    template: ChatTemplate | None = None,
+) -> RenderedPrompt:
+    """Write a conversation so that the assistant speaks next.
+
+    The tokenizer's own chat template is used unless `template` is given; a tokenizer without one
+    gets the family "default", with a warning. Where the last message is the assistant's, the
+    prompt ends with it, open, so that the model goes on writing it. Special tokens that somebody
+    wrote into a message are defused.
+
+    Raises:
+        InvalidRequestError: there is no message, or the template refuses the conversation.
+    """
+    if not messages:
+        raise InvalidRequestError("a conversation needs at least one message", param="messages")
+    safe = _defused(messages, tokenizer.all_special_tokens)
+    opened = ""
+    if safe[-1].role is Role.ASSISTANT:
+        *safe, last = safe
+        opened = last.content
+        if not safe:
+            raise InvalidRequestError("nobody has spoken to the assistant yet", param="messages")
+    own = _own_template(tokenizer)
+    if template is None and own is not None:
+        text = _render_own(own, tokenizer, safe, add_generation_prompt=True)
+        return RenderedPrompt(text + opened, needs_special_tokens=False)
+    if template is None:
+        logger.warning("the tokenizer has no chat template; using the family %r", DEFAULT_FAMILY)
+        template = family_named(DEFAULT_FAMILY)
+    text = render_family(template, safe)
+    bos = str(tokenizer.special_tokens_map.get("bos_token") or "")
+    has_bos = bool(bos) and text.startswith(bos)
+    if opened and text.endswith(":"):
+        text += " "  # "ASSISTANT:" and its like; the answer's first token has eaten the space
+    return RenderedPrompt(text + opened, needs_special_tokens=not has_bos, stop=template.stop)
+
+
+def render_family(
+    template: ChatTemplate, messages: Sequence[Message], *, add_generation_prompt: bool = True
+) -> str:
+    """Write a conversation by a family's layout.
+
+    System messages are joined and stand first; without one the family's own is used.
+
+    Raises:
+        InvalidRequestError: the layout refuses the conversation.
+    """
+    said = [message.content for message in messages if message.role is Role.SYSTEM]
+    system_message = "\n".join(said) if said else template.system_message
+    return _render(
+        template.source,
+        system=template.system_template.replace("{system_message}", system_message),
+        system_message=system_message,
+        messages=[m.as_dict() for m in messages if m.role is not Role.SYSTEM],
+        user=template.roles[0],
+        assistant=template.roles[1],
+        sep=template.separator,
+        sep2=template.separator_2,
+        add_generation_prompt=add_generation_prompt,
+    )
+
+
+def end_of_turn(tokenizer: TemplatedTokenizer, *, template: ChatTemplate | None = None) -> str:
+    """Return what the template writes after an assistant's words; "" where it refuses."""
+    messages = [Message(Role.USER, "?"), Message(Role.ASSISTANT, MARK)]
+    own = _own_template(tokenizer)
+    try:
+        if template is None and own is not None:
+            text = _render_own(own, tokenizer, messages, add_generation_prompt=False)
+        else:
+            family = template or family_named(DEFAULT_FAMILY)
+            text = render_family(family, messages, add_generation_prompt=False)
+    except InvalidRequestError:
+        return ""
+    return text.partition(MARK)[2]
+
+
+def _render_own(
+    source: str,
+    tokenizer: TemplatedTokenizer,
+    messages: Sequence[Message],
+    *,
+    add_generation_prompt: bool,
+) -> str:
+    """Render a tokenizer's template; one that knows no system role gets it in the first turn."""
+    special = {key: str(value) for key, value in _texts(tokenizer.special_tokens_map)}
+
+    def render(chosen: Sequence[Message]) -> str:
+        return _render(
+            source,
+            messages=[message.as_dict() for message in chosen],
+            add_generation_prompt=add_generation_prompt,
+            **special,
+        )
+
+    try:
+        return render(messages)
+    except InvalidRequestError:
+        folded = _fold_system(messages)
+        if folded == list(messages):
+            raise
+        return render(folded)
+
+
+def _render(source: str, **values: Any) -> str:
+    """Render a template, its errors as ours."""
+    try:
+        return compile_template(source).render(**values)
+    except jinja2.TemplateError as error:
+        raise InvalidRequestError(
+            f"the model's chat template refuses the conversation: {error}", param="messages"
+        ) from error
+
+
+def _fold_system(messages: Sequence[Message]) -> list[Message]:
+    """Move a leading system message into the user's first turn."""
+    if len(messages) < 2 or messages[0].role is not Role.SYSTEM:
+        return list(messages)
+    system, first, *rest = messages
+    return [replace(first, content=f"{system.content}\n\n{first.content}"), *rest]
+
+
+def _defused(messages: Sequence[Message], special_tokens: Iterable[str]) -> list[Message]:
+    tokens = tuple(special_tokens)
+    return [replace(message, content=defuse(message.content, tokens)) for message in messages]
+
+
+def _own_template(tokenizer: TemplatedTokenizer) -> str | None:
+    """The tokenizer's template; of several, the one named "default"."""
+    own = tokenizer.chat_template
+    if isinstance(own, Mapping):
+        own = own.get("default")
+    return own or None
+
+
+def _texts(special_tokens: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The special tokens that are one text each."""
+    return [(key, value) for key, value in special_tokens.items() if not isinstance(value, list)]

@@ -1,0 +1,58 @@
+"""The knobs of an engine."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """How one engine runs one model.
+
+    Attributes:
+        name: what the model is called in errors and logs.
+        context_length: the window in tokens, prompt and answer together; None takes what the
+            model's configuration states.
+        max_num_seqs: sequences that run at the same time (slots).
+        max_waiting: sequences that may wait for a slot; more are refused.
+        max_batched_tokens: tokens of one step, decode and prefill together. A smaller number
+            keeps running answers smooth while a long prompt comes in.
+        block_size: tokens in one block of the KV cache.
+        kv_cache_tokens: size of the KV cache; None takes what `max_num_seqs` full windows need,
+            or what `kv_memory_share` allows where that is less.
+        kv_memory_share: part of the memory that the KV cache may take, in (0, 1): of what is free
+            on an accelerator, of all there is on CPU (where untouched pages cost nothing).
+        prefix_cache: keep the blocks of finished sequences for prompts that begin the same way.
+        threads: intra-op threads of torch on CPU; None leaves torch's choice. Models below about
+            a hundred million parameters run best with 1.
+    """
+
+    name: str = "model"
+    context_length: int | None = None
+    max_num_seqs: int = 16
+    max_waiting: int = 256
+    max_batched_tokens: int = 256
+    block_size: int = 16
+    kv_cache_tokens: int | None = None
+    kv_memory_share: float = 0.3
+    prefix_cache: bool = True
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse numbers no engine can run with.
+
+        Raises:
+            ValueError: a count is below 1, or a share outside (0, 1).
+        """
+        for name in ("max_num_seqs", "max_waiting", "max_batched_tokens", "block_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("context_length", "kv_cache_tokens", "threads"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} must be at least 1 or None, not {value}")
+        if not 0 < self.kv_memory_share < 1:
+            raise ValueError(f"kv_memory_share must lie in (0, 1), not {self.kv_memory_share}")
+        if self.max_batched_tokens < self.max_num_seqs:
+            raise ValueError(
+                f"max_batched_tokens ({self.max_batched_tokens}) must reach max_num_seqs "
+                f"({self.max_num_seqs}), or not every running sequence gets its token"
+            )

@@ -1,0 +1,312 @@
+"""The engine of one model: requests in, a piece of every running answer out, step by step.
+
+    submit ─→ waiting ─→ running ─→ StepOutput …  the last one has a finish reason
+                  ↑─── preempted ──┘
+
+The engine has no thread of its own. Whoever owns it calls `step` in a loop, always from the same
+thread; `submit` and `cancel` may be called from any.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Sequence as Items
+from dataclasses import dataclass
+
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from inference.chat_templates.families import ChatTemplate
+from inference.engine.answer import Answer, StepOutput
+from inference.engine.block_manager import BlockManager
+from inference.engine.config import EngineConfig
+from inference.engine.detokenizer import Detokenizer
+from inference.engine.model_runner import ForwardResult
+from inference.engine.penalties import TokenCounts, has_penalties
+from inference.engine.prompts import PromptEncoder
+from inference.engine.runner_choice import choose_runner
+from inference.engine.sampler import SamplingState, sample
+from inference.engine.scheduler import Scheduler
+from inference.engine.sequence import Chunk, Sequence
+from inference.engine.stopping import StopStrings
+from inference.engine.validation import check_params
+from inference.exceptions import (
+    ContextLengthExceededError,
+    InvalidRequestError,
+    QueueFullError,
+)
+from inference.generation import Failure, FinishReason, SamplingParams
+from inference.messages import Message
+
+logger = logging.getLogger(__name__)
+
+RETRY_AFTER_S = 2
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLoad:
+    """How busy an engine is: sequences that run and wait, and how many can run."""
+
+    running: int
+    waiting: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class EngineStats:
+    """Totals since the engine was made, and the state of its cache."""
+
+    steps: int
+    prompt_tokens: int
+    cached_tokens: int
+    completion_tokens: int
+    finished: int
+    failed: int
+    cancelled: int
+    preemptions: int
+    used_blocks: int
+    free_blocks: int
+
+
+class LLMEngine:
+    """Runs one decoder for many requests at once.
+
+    Args:
+        model: a transformers causal language model, in evaluation mode; it belongs to the engine
+            from now on.
+        tokenizer: the model's.
+        config: see `EngineConfig`.
+        template: the chat template to use instead of the tokenizer's own.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        config: EngineConfig | None = None,
+        *,
+        template: ChatTemplate | None = None,
+    ) -> None:
+        self.config = config or EngineConfig()
+        self._model = model.eval()
+        text_config = model.config.get_text_config()
+        self._vocabulary_size: int = text_config.vocab_size
+        self._device = next(model.parameters()).device
+        window = self.config.context_length or text_config.max_position_embeddings
+        chosen = choose_runner(self._model, self.config, context_length=window)
+        self._runner = chosen.runner
+        self.context_length = chosen.context_length
+        self._blocks = BlockManager(
+            block_count=chosen.block_count,
+            block_size=self.config.block_size,
+            reuse_prefixes=self.config.prefix_cache and chosen.runner.has_prefix_reuse,
+        )
+        self._scheduler = Scheduler(self._blocks, self.config)
+        self._tokenizer = tokenizer
+        self._encoder = PromptEncoder(
+            tokenizer, template=template, vocabulary_size=self._vocabulary_size
+        )
+        self._end_tokens = self._encoder.end_tokens(model)
+        self._changed = threading.Condition()
+        self._arrived: list[Answer] = []
+        self._cancelled: set[str] = set()
+        self._answers: dict[str, Answer] = {}
+        self._stepping_thread: int | None = None
+        self._totals = dict.fromkeys(TOTALS, 0)
+
+    # Called from any thread.
+
+    def submit(
+        self,
+        request_id: str,
+        *,
+        messages: Items[Message],
+        params: SamplingParams | None = None,
+    ) -> None:
+        """Let a conversation be answered.
+
+        Where the last message is the assistant's, the answer continues it.
+
+        Raises:
+            InvalidRequestError: a parameter or the conversation cannot be followed.
+            ContextLengthExceededError: the conversation leaves no room for an answer.
+            QueueFullError: `max_waiting` requests wait already.
+        """
+        params = params or SamplingParams()
+        check_params(params, vocabulary_size=self._vocabulary_size)
+        prompt = self._encoder.encode(messages)
+        answer = self._new_answer(request_id, prompt.tokens, prompt.stop, params)
+        with self._changed:
+            if request_id in self._answers:
+                raise InvalidRequestError(f"the request {request_id!r} is being answered already")
+            if self._waiting_count() >= self.config.max_waiting:
+                raise QueueFullError(self.config.name, retry_after_s=RETRY_AFTER_S)
+            self._answers[request_id] = answer
+            self._arrived.append(answer)
+            self._changed.notify_all()
+
+    def cancel(self, request_id: str) -> None:
+        """End a request; the next step gives its last output. Unknown ids are ignored."""
+        with self._changed:
+            if request_id in self._answers:
+                self._cancelled.add(request_id)
+                self._changed.notify_all()
+
+    def has_work(self) -> bool:
+        """Whether `step` would do anything."""
+        with self._changed:
+            return bool(self._answers)
+
+    def wait_for_work(self, timeout: float | None = None) -> bool:
+        """Sleep until there is work or `timeout` seconds have passed; return `has_work`."""
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self._answers), timeout)
+
+    def load(self) -> EngineLoad:
+        """Return how busy the engine is."""
+        with self._changed:
+            waiting = self._waiting_count()
+            return EngineLoad(len(self._answers) - waiting, waiting, self.config.max_num_seqs)
+
+    def stats(self) -> EngineStats:
+        """Return the totals so far."""
+        return EngineStats(
+            **self._totals,
+            preemptions=self._scheduler.preemption_count,
+            used_blocks=self._blocks.used_blocks,
+            free_blocks=self._blocks.free_blocks,
+        )
+
+    # Called from the thread that steps.
+
+    def step(self) -> list[StepOutput]:
+        """Compute once for all running sequences.
+
+        Returns:
+            One output for every sequence that got a token or ended; none for prompts that are
+            still being read.
+        """
+        self._settle_into_thread()
+        outputs = self._take_in()
+        chunks = self._scheduler.schedule()
+        if chunks:
+            self._totals["steps"] += 1
+            result = self._runner.run(chunks)
+            outputs += self._advance(chunks, result)
+        return outputs
+
+    def _settle_into_thread(self) -> None:
+        """Set torch's thread count, which belongs to the calling thread."""
+        if self._stepping_thread != threading.get_ident():
+            self._stepping_thread = threading.get_ident()
+            if self.config.threads is not None:
+                torch.set_num_threads(self.config.threads)
+
+    def _take_in(self) -> list[StepOutput]:
+        """Hand arrivals to the scheduler and end what was cancelled."""
+        with self._changed:
+            arrived, self._arrived = self._arrived, []
+            for answer in arrived:
+                self._scheduler.add(answer.sequence)
+            cancelled = [self._answers[request_id] for request_id in self._cancelled]
+        return [
+            self._close(answer, answer.end(FinishReason.CANCELLED), "cancelled")
+            for answer in cancelled
+        ]
+
+    def _advance(self, chunks: list[Chunk], result: ForwardResult) -> list[StepOutput]:
+        """Note what was computed, sample, and turn tokens into outputs."""
+        outputs = []
+        failed = {id(chunk) for chunk, _ in result.failures}
+        for chunk, error in result.failures:
+            outputs.append(self._fail(chunk, error))
+        for chunk in chunks:
+            if id(chunk) not in failed:
+                chunk.sequence.computed_tokens = chunk.end
+                self._blocks.remember(chunk.sequence)
+        if not result.sampled:
+            return outputs
+        answers = [self._answers[chunk.sequence.request_id] for chunk in result.sampled]
+        tokens = sample(torch.stack(result.logits), [answer.sampling for answer in answers])
+        for answer, token in zip(answers, tokens, strict=True):
+            outputs.append(self._take(answer, token))
+        return outputs
+
+    def _take(self, answer: Answer, token: int | None) -> StepOutput:
+        """Give an answer its sampled token."""
+        if token is None:
+            failure = Failure("invalid_logits", "the model gave no usable scores")
+            return self._close(answer, answer.fail(failure), "failed")
+        output = answer.take(token)
+        if output.finish_reason is not None:
+            self._close(answer, output, "finished")
+        return output
+
+    def _fail(self, chunk: Chunk, error: Exception) -> StepOutput:
+        """End a request the model could not compute."""
+        answer = self._answers[chunk.sequence.request_id]
+        logger.error("%s failed on %s", self.config.name, answer.request_id, exc_info=error)
+        is_memory = isinstance(error, torch.OutOfMemoryError)
+        failure = (
+            Failure("out_of_memory", "the model ran out of memory for this request")
+            if is_memory
+            else Failure("model_error", "the model could not compute this request")
+        )
+        return self._close(answer, answer.fail(failure), "failed")
+
+    def _close(self, answer: Answer, output: StepOutput, total: str) -> StepOutput:
+        """Forget an answer after its last output."""
+        self._scheduler.remove(answer.sequence)
+        self._runner.forget(answer.sequence)
+        with self._changed:
+            del self._answers[answer.request_id]
+            self._cancelled.discard(answer.request_id)
+        usage = answer.sequence.usage
+        self._totals[total] += 1
+        self._totals["prompt_tokens"] += usage.prompt_tokens
+        self._totals["cached_tokens"] += usage.cached_tokens
+        self._totals["completion_tokens"] += usage.completion_tokens
+        return output
+
+    def _waiting_count(self) -> int:
+        return len(self._arrived) + len(self._scheduler.waiting)
+
+    def _new_answer(
+        self, request_id: str, tokens: list[int], stop: tuple[str, ...], params: SamplingParams
+    ) -> Answer:
+        """Put a request together."""
+        room = self.context_length - len(tokens)
+        if room < 1:
+            raise ContextLengthExceededError(
+                prompt_tokens=len(tokens), limit_tokens=self.context_length - 1
+            )
+        counts = None
+        if has_penalties(params):
+            counts = TokenCounts(tokens, vocabulary_size=self._vocabulary_size, device=self._device)
+        end_tokens = frozenset() if params.ignore_eos else self._end_tokens
+        return Answer(
+            sequence=Sequence(
+                request_id,
+                tokens,
+                prompt_tokens=len(tokens),
+                max_tokens=min(room, params.max_tokens or room),
+            ),
+            sampling=SamplingState(params, random.Random(params.seed), counts),
+            stop_token_ids=end_tokens | frozenset(params.stop_token_ids),
+            detokenizer=Detokenizer(self._decode),
+            stop_strings=StopStrings(stop + params.stop),
+        )
+
+    def _decode(self, tokens: Items[int]) -> str:
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
+
+
+TOTALS = (
+    "steps",
+    "prompt_tokens",
+    "cached_tokens",
+    "completion_tokens",
+    "finished",
+    "failed",
+    "cancelled",
+)
