@@ -2,13 +2,12 @@
 
 from typing import Any, ClassVar
 
-from channels.db import database_sync_to_async
-
 from arena import rounds
 from arena.exceptions import ArenaError, BattleNotFoundError
 from arena.models import Battle, Vote
 from arena.selectors import BattleTurn, battle_of, battle_turns, open_sides
 from arena.services import abandon_battle, record_vote
+from chat.database import in_database
 from chat.exceptions import ChatError
 from chat.models import Message
 from chat.sockets import Event, EventSocket, unknown_event
@@ -59,27 +58,27 @@ class BattleConsumer(EventSocket):
         """Store a prompt, say so, and stream both answers."""
         if self.battle_id:
             battle = await rounds.go_on(self.visitor, battle_id=self.battle_id, text=text)
-            answers = await database_sync_to_async(open_sides)(battle)
+            answers = await in_database(open_sides, battle)
             await self.send_event({"type": "accepted", "sides": sorted(answers)})
         else:
             battle = await rounds.open_battle(self.visitor, text=text)
             self.battle_id = battle.public_id
-            event, answers = await database_sync_to_async(battle_state)(battle, {})
+            event, answers = await in_database(battle_state, battle, {})
             await self.send_event(event)
         await self.stream(rounds.stream_round(battle, answers))
 
     async def regenerate(self) -> None:
         """Ask again for what failed, or for both answers."""
         battle, again = await rounds.ask_again(self.visitor, battle_id=self.battle_id)
-        sides = {battle.conversation_a_id: "a", battle.conversation_b_id: "b"}
+        sides = {key: side for side, key in battle.conversation_ids.items()}
         answers = {sides[answer.conversation_id]: answer for answer in again}
         await self.send_event({"type": "accepted", "sides": sorted(answers)})
         await self.stream(rounds.stream_round(battle, answers))
 
     async def vote(self, winner: Vote.Winner) -> None:
         """Store the verdict and reveal the models."""
-        vote = await database_sync_to_async(record_vote)(
-            visitor=self.visitor, battle_id=self.battle_id, winner=winner
+        vote = await in_database(
+            record_vote, visitor=self.visitor, battle_id=self.battle_id, winner=winner
         )
         await self.send_event({"type": "voted", **revealed(vote.battle, vote)})
 
@@ -90,16 +89,14 @@ class BattleConsumer(EventSocket):
         battle = await self.battle()
         self.battle_id = ""
         await self.stop_streaming()
-        await database_sync_to_async(abandon_battle)(
-            visitor=self.visitor, battle_id=battle.public_id
-        )
+        await in_database(abandon_battle, visitor=self.visitor, battle_id=battle.public_id)
         await rounds.stop_round(battle)
 
     async def resume(self, battle_id: str, seq: int | dict[str, int]) -> None:
         """Show a battle as it stands and stream what is being written from a token on."""
-        battle = await database_sync_to_async(battle_of)(self.visitor, battle_id)
+        battle = await in_database(battle_of, self.visitor, battle_id)
         position = seq if isinstance(seq, dict) else {"a": seq, "b": seq}
-        event, answers = await database_sync_to_async(battle_state)(battle, position)
+        event, answers = await in_database(battle_state, battle, position)
         self.battle_id = battle.public_id
         await self.stop_streaming()
         await self.send_event(event)
@@ -114,7 +111,7 @@ class BattleConsumer(EventSocket):
         """
         if not self.battle_id:
             raise BattleNotFoundError
-        return await database_sync_to_async(battle_of)(self.visitor, self.battle_id)
+        return await in_database(battle_of, self.visitor, self.battle_id)
 
 
 def battle_state(battle: Battle, position: dict[str, int]) -> tuple[Event, dict[str, Message]]:

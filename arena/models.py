@@ -86,6 +86,12 @@ class Battle(models.Model):
         return f"{self.public_id} ({self.state})"
 
     @property
+    def conversation_ids(self) -> dict[str, int]:
+        """The conversation of each side; none for an imported battle."""
+        sides = {"a": self.conversation_a_id, "b": self.conversation_b_id}
+        return {side: key for side, key in sides.items() if key is not None}
+
+    @property
     def is_voted(self) -> bool:
         """Whether the battle has its verdict and its models are known to the voter."""
         return self.state == self.State.VOTED

@@ -7,12 +7,10 @@ our own words. Token counts of the prompt stay here too, for they name the token
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
-
-from channels.db import database_sync_to_async
 
 from arena.conf import arena_settings
 from arena.matchmaking import sample_pair
@@ -20,6 +18,7 @@ from arena.models import Battle
 from arena.selectors import battle_candidates, open_sides
 from arena.services import note_answers, start_battle, store_battle_prompt, store_battle_retry
 from chat.admission import admit_prompt
+from chat.database import in_database
 from chat.models import Message
 from chat.policy import checked_prompt
 from chat.services import moderator_findings
@@ -83,7 +82,7 @@ async def open_battle(visitor: Visitor, *, text: str) -> Battle:
         NotEnoughModelsError: fewer than two models can fight now.
     """
     live = await client.live_models()
-    return await database_sync_to_async(_open_battle)(visitor, text, live)
+    return await in_database(_open_battle, visitor, text, live)
 
 
 async def go_on(visitor: Visitor, *, battle_id: str, text: str) -> Battle:
@@ -93,7 +92,7 @@ async def go_on(visitor: Visitor, *, battle_id: str, text: str) -> Battle:
         ArenaError: the battle takes no prompt now.
         ChatError: the visitor or the prompt is refused.
     """
-    return await database_sync_to_async(_go_on)(visitor, battle_id, text)
+    return await in_database(_go_on, visitor, battle_id, text)
 
 
 async def ask_again(visitor: Visitor, *, battle_id: str) -> tuple[Battle, list[Message]]:
@@ -103,7 +102,7 @@ async def ask_again(visitor: Visitor, *, battle_id: str) -> tuple[Battle, list[M
         ArenaError: the battle takes no answer now.
         ChatError: the visitor is refused.
     """
-    return await database_sync_to_async(_ask_again)(visitor, battle_id)
+    return await in_database(_ask_again, visitor, battle_id)
 
 
 async def stop_round(battle: Battle) -> None:
@@ -111,13 +110,13 @@ async def stop_round(battle: Battle) -> None:
 
     A side stopped with text counts as answered, one stopped without does not.
     """
-    open_answers = await database_sync_to_async(open_sides)(battle)
+    open_answers = await in_database(open_sides, battle)
     await asyncio.gather(*(stop_turn(answer) for answer in open_answers.values()))
 
 
 async def stream_round(
     battle: Battle, answers: Mapping[str, Message], *, from_seq: Mapping[str, int] | None = None
-) -> AsyncIterator[Event]:
+) -> AsyncGenerator[Event, None]:
     """Yield the events of the given sides until each has ended.
 
     Args:
@@ -152,7 +151,7 @@ async def _play(
                     end = end_event(outlet.side, delta)
     except InferenceError as error:
         end = error_event(outlet.side, error.code, getattr(error, "retry_after_s", None))
-    await database_sync_to_async(note_answers)(battle_pk=battle.pk)
+    await in_database(note_answers, battle_pk=battle.pk)
     outlet.end = end
 
 

@@ -62,7 +62,7 @@ def battle_of(visitor: Visitor, public_id: str) -> Battle:
 
 def battle_turns(battle: Battle) -> list[BattleTurn]:
     """Return the turns of a battle, oldest first."""
-    side_of = {battle.conversation_a_id: "a", battle.conversation_b_id: "b"}
+    side_of = {key: side for side, key in battle.conversation_ids.items()}
     said = Message.objects.filter(conversation_id__in=side_of, is_current=True)
     prompts: dict[int, str] = {}
     answers: dict[int, dict[str, Message]] = defaultdict(dict)
@@ -91,7 +91,7 @@ def is_complete(battle: Battle) -> bool:
 
 def battle_texts(battle: Battle) -> list[str]:
     """Return all current prompts and answers of a battle."""
-    conversations = (battle.conversation_a_id, battle.conversation_b_id)
+    conversations = battle.conversation_ids.values()
     return list(
         Message.objects.filter(conversation_id__in=conversations, is_current=True).values_list(
             "content", flat=True
@@ -101,7 +101,7 @@ def battle_texts(battle: Battle) -> list[str]:
 
 def is_flagged(battle: Battle) -> bool:
     """Tell whether a moderator has upheld a flag on the battle."""
-    conversations = (battle.conversation_a_id, battle.conversation_b_id)
+    conversations = battle.conversation_ids.values()
     return Message.objects.filter(
         conversation_id__in=conversations, flags__status="upheld"
     ).exists()
@@ -111,7 +111,7 @@ def first_prompt(battle: Battle) -> str:
     """Return what the battle began with; empty for an imported one."""
     prompt = (
         Message.objects.filter(
-            conversation_id=battle.conversation_a_id, role=Message.Role.USER, is_current=True
+            conversation__battle_as_a=battle, role=Message.Role.USER, is_current=True
         )
         .order_by("position")
         .values_list("content", flat=True)

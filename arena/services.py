@@ -214,10 +214,9 @@ def _side(visitor: Visitor, model: LanguageModel) -> Conversation:
 
 def _store_on_both(battle: Battle, prompt: str, findings: Sequence[Finding]) -> None:
     """Store the prompt on both sides; what was found in it is flagged once."""
-    assert battle.conversation_a_id is not None
-    assert battle.conversation_b_id is not None
-    store_prompt(conversation_id=battle.conversation_a_id, text=prompt, findings=findings)
-    store_prompt(conversation_id=battle.conversation_b_id, text=prompt, findings=())
+    ids = battle.conversation_ids
+    store_prompt(conversation_id=ids["a"], text=prompt, findings=findings)
+    store_prompt(conversation_id=ids["b"], text=prompt, findings=())
 
 
 def _reopen(battle: Battle) -> None:

@@ -1,13 +1,12 @@
 """The socket of the chat page, `/ws/chat/`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict
 from typing import Any
 
-from channels.db import database_sync_to_async
-
 from chat import dialogue
+from chat.database import in_database
 from chat.models import Conversation, Message
 from chat.selectors import conversation_of, current_messages
 from chat.sockets import Event, EventSocket, unknown_event
@@ -72,7 +71,7 @@ class ChatConsumer(EventSocket):
 
     async def resume(self, conversation_id: str, seq: int) -> None:
         """Show the conversation as it stands; stream what is being written from a token on."""
-        event, answer = await database_sync_to_async(self._state)(conversation_id, seq)
+        event, answer = await in_database(self._state, conversation_id, seq)
         await self.stop_streaming()
         await self.send_event(event)
         if answer is not None:
@@ -86,7 +85,7 @@ class ChatConsumer(EventSocket):
         return event, next((message for message in said if message.is_open), None)
 
 
-async def answer_events(answer: Message, *, from_seq: int | None) -> AsyncIterator[Event]:
+async def answer_events(answer: Message, *, from_seq: int | None) -> AsyncGenerator[Event, None]:
     """Yield the events that tell how an answer grows and ends."""
     async with aclosing(dialogue.stream_answer(answer, from_seq=from_seq)) as deltas:
         async for delta in deltas:

@@ -1,13 +1,12 @@
 """What a visitor does in a direct chat: prompt, ask again, stop, come back."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from channels.db import database_sync_to_async
-
 from chat.admission import admit_prompt
 from chat.conf import chat_settings
+from chat.database import in_database
 from chat.exceptions import InvalidParameterError
 from chat.models import Message
 from chat.policy import checked_params, checked_prompt
@@ -30,10 +29,10 @@ async def begin(visitor: Visitor, *, text: str, model: str, params: Mapping[str,
         ModelNotFoundError: there is no such model for visitors.
         ModelUnavailableError: nothing serves it now.
     """
-    card = await database_sync_to_async(_listed_model)(model)
+    card = await in_database(_listed_model, model)
     if model not in await client.live_models():
         raise ModelUnavailableError(model)
-    return await database_sync_to_async(_begin)(visitor, text, card, params)
+    return await in_database(_begin, visitor, text, card, params)
 
 
 async def go_on(visitor: Visitor, *, conversation_id: str, text: str, model: str | None) -> Message:
@@ -42,7 +41,7 @@ async def go_on(visitor: Visitor, *, conversation_id: str, text: str, model: str
     Raises:
         ChatError: the visitor, the prompt or the conversation is refused.
     """
-    return await database_sync_to_async(_go_on)(visitor, conversation_id, text, model)
+    return await in_database(_go_on, visitor, conversation_id, text, model)
 
 
 async def ask_again(visitor: Visitor, *, conversation_id: str) -> Message:
@@ -51,7 +50,7 @@ async def ask_again(visitor: Visitor, *, conversation_id: str) -> Message:
     Raises:
         ChatError: the visitor or the conversation is refused.
     """
-    return await database_sync_to_async(_ask_again)(visitor, conversation_id)
+    return await in_database(_ask_again, visitor, conversation_id)
 
 
 async def stop(visitor: Visitor, *, conversation_id: str) -> None:
@@ -61,12 +60,12 @@ async def stop(visitor: Visitor, *, conversation_id: str) -> None:
         ConversationNotFoundError: there is no such conversation.
         BusUnavailableError: the wish could not be passed on.
     """
-    answer = await database_sync_to_async(_open_answer)(visitor, conversation_id)
+    answer = await in_database(_open_answer, visitor, conversation_id)
     if answer is not None:
         await stop_turn(answer)
 
 
-async def stream_answer(answer: Message, *, from_seq: int | None) -> AsyncIterator[Delta]:
+async def stream_answer(answer: Message, *, from_seq: int | None) -> AsyncGenerator[Delta, None]:
     """Yield the deltas of an answer; `from_seq` None asks the model first.
 
     Raises:

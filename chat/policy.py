@@ -72,9 +72,11 @@ def checked_params(
 
 def _number(name: str, value: object, low: float, high: float, *, is_whole: bool = False) -> float:
     """Return a finite number of the range; true and false are not numbers here."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or (is_whole and value != int(value)):
-        message = f"{name} must be a {'whole ' if is_whole else ''}number"
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        message = f"{name} must be a number"
+        raise InvalidParameterError(message)
+    if is_whole and value != int(value):
+        message = f"{name} must be a whole number"
         raise InvalidParameterError(message)
     if not low <= value <= high:
         message = f"{name} must be between {low:g} and {high:g}"

@@ -4,16 +4,16 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, suppress
 from http.cookies import SimpleCookie
 from typing import Any, ClassVar
 
-from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from chat.conf import chat_settings
+from chat.database import in_database
 from chat.exceptions import ChatError, InvalidEventError, RateLimitedError
 from chat.visitors import SESSION_ENTRY, Visitor, visitor_of_scope
 from inference.exceptions import InferenceError
@@ -49,7 +49,7 @@ class EventSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is 
 
     async def connect(self) -> None:
         """Accept; a visitor without a session gets one in the answer to the handshake."""
-        headers = await database_sync_to_async(self._prepare)()
+        headers = await in_database(self._prepare)
         await self.accept(headers=headers)
 
     async def disconnect(self, code: int) -> None:  # noqa: ARG002  (Channels passes it)
@@ -71,7 +71,7 @@ class EventSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is 
         """Send one event."""
         await self.send(text_data=json.dumps(event, ensure_ascii=False))
 
-    async def stream(self, events: AsyncIterator[Event]) -> None:
+    async def stream(self, events: AsyncGenerator[Event, None]) -> None:
         """Send events as they come, beside the handling of further ones.
 
         A stream that is still running here is no longer watched by this socket.
@@ -87,9 +87,9 @@ class EventSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels is 
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def _send_all(self, events: AsyncIterator[Event]) -> None:
+    async def _send_all(self, events: AsyncGenerator[Event, None]) -> None:
         try:
-            async with aclosing(events) as source:  # type: ignore[type-var]
+            async with aclosing(events) as source:
                 async for event in source:
                     await self.send_event(event)
         except self.known_errors as error:

@@ -8,14 +8,14 @@ know (after a restart, or beside another web process) takes it over from the ans
 import asyncio
 import contextvars
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 
-from channels.db import database_sync_to_async
 from django.core.cache import cache
 from django.utils import timezone
 
 from chat.conf import chat_settings
+from chat.database import in_database
 from chat.models import Message
 from chat.selectors import generation_request
 from chat.services import Outcome, finish_answer, save_partial
@@ -54,7 +54,7 @@ class Turn:
     async def _run(self, *, is_new: bool) -> None:
         try:
             if is_new:
-                await client.start(await database_sync_to_async(generation_request)(self.answer))
+                await client.start(await in_database(generation_request, self.answer))
         except Exception as error:
             await self._finish(failed(error, text=""))
             self.started.set_exception(error)
@@ -79,15 +79,15 @@ class Turn:
                     if delta.is_last:
                         return ended(delta, text="".join(texts))
                     if loop.time() - saved_at >= chat_settings().save_every_s:
-                        await database_sync_to_async(save_partial)(
-                            message_id=self.answer.pk, text="".join(texts)
+                        await in_database(
+                            save_partial, message_id=self.answer.pk, text="".join(texts)
                         )
                         saved_at = loop.time()
         except Exception as error:
             return failed(error, text="".join(texts) or self.answer.content)
         return Outcome(Message.State.INTERRUPTED, "".join(texts), error_code=INTERRUPTED)
 
-    async def _deltas(self) -> AsyncIterator[Delta]:
+    async def _deltas(self) -> AsyncGenerator[Delta, None]:
         """Follow the answer; one that was stored a moment ago may have no log yet."""
         while True:
             has_begun = False
@@ -105,7 +105,7 @@ class Turn:
 
     async def _finish(self, outcome: Outcome) -> None:
         try:
-            await database_sync_to_async(finish_answer)(message_id=self.answer.pk, outcome=outcome)
+            await in_database(finish_answer, message_id=self.answer.pk, outcome=outcome)
         except Exception:  # the answer stays open; whoever watches next settles it
             logger.exception("the answer %s could not be stored", self.request_id)
 
@@ -123,7 +123,7 @@ async def start_turn(answer: Message) -> None:
     await asyncio.shield(_turn(answer, is_new=True).started)
 
 
-async def watch_turn(answer: Message, *, from_seq: int = 0) -> AsyncIterator[Delta]:
+async def watch_turn(answer: Message, *, from_seq: int = 0) -> AsyncGenerator[Delta, None]:
     """Yield the deltas of an answer from a token on.
 
     The last delta comes after the outcome is stored: who has seen it may rely on the record. An

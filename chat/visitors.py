@@ -4,7 +4,7 @@ import ipaddress
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
@@ -41,7 +41,7 @@ def visitor_of_request(request: HttpRequest) -> Visitor:
     return Visitor(
         key=_session_key(request.session),
         network=network_key(address),
-        user_id=cast("int | None", request.user.pk),
+        user_id=request.user.pk,
     )
 
 

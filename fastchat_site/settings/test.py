@@ -1,7 +1,18 @@
 """The test suite: a throw-away key, fast password hashing."""
 
+import os
+import tempfile
+from pathlib import Path
+
 from fastchat_site.settings.base import *  # noqa: F403  (a settings layer is its base and more)
+from fastchat_site.settings.base import DATABASES
 
 SECRET_KEY = "for tests only, never in production"  # noqa: S105  (says so itself)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
+
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    # A file: threads that share a database in memory meet as "table is locked", without a wait.
+    DATABASES["default"]["TEST"] = {
+        "NAME": Path(tempfile.gettempdir()) / f"fastchat-site-test-{os.getpid()}.sqlite3"
+    }
