@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from leaderboard.rating.existence import Standing
 from leaderboard.rating.scoreboard import Rating
 
 # Drawing units of one row; whole numbers, so that no language writes them with a comma.
@@ -71,9 +72,11 @@ class Axis:
 def axis_for(ratings: list[Rating]) -> Axis:
     """Return an axis that holds every rating and the ends of ordinary intervals.
 
-    A few votes give intervals of a thousand points, which would press all others together; the
-    axis reaches no further than half the ratings' own range beyond them, and cuts what is longer.
+    A few votes give intervals of a thousand points, which would press all others together: only
+    full ratings set the range if there are any, and the axis reaches no further beyond them than
+    half their own range; what is longer is cut.
     """
+    ratings = [rating for rating in ratings if rating.standing is Standing.RATED] or ratings
     points = [rating.rating for rating in ratings]
     room = max(60.0, (max(points) - min(points)) / 2)
     low, high = min(points) - room, max(points) + room

@@ -1,6 +1,6 @@
 """The settings of the leaderboard."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from django.conf import settings
 
@@ -14,14 +14,23 @@ class LeaderboardSettings:
         import_max_bytes: largest file of battles that is read.
         import_max_rows: most battles in one file.
         import_batch: battles stored with one statement.
+        import_max_bad_rows: bad rows after which an import gives up.
     """
 
     heat_map_models: int = 20
     import_max_bytes: int = 2 * 1024**3
     import_max_rows: int = 5_000_000
     import_batch: int = 1_000
+    import_max_bad_rows: int = 1_000
 
 
 def leaderboard_settings() -> LeaderboardSettings:
-    """Return the settings in force."""
-    return LeaderboardSettings(**getattr(settings, "LEADERBOARD", {}))
+    """Return the settings as they are now.
+
+    Raises:
+        ValueError: `LEADERBOARD` has a key that means nothing.
+    """
+    unknown = set(settings.LEADERBOARD) - {entry.name for entry in fields(LeaderboardSettings)}
+    if unknown:
+        raise ValueError(f"LEADERBOARD has unknown keys: {', '.join(sorted(unknown))}")
+    return LeaderboardSettings(**settings.LEADERBOARD)

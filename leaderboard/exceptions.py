@@ -4,8 +4,11 @@ LeaderboardError
 ├── UnknownBoardError      no board has this name
 ├── ImmutableSnapshotError somebody tried to change a published snapshot
 ├── EmptyBoardError        a board without votes has nothing to publish
-└── BattleFileError        a file of battles cannot be read; the line is named
+├── BattleFileError        a file of battles cannot be read; the line is named
+└── BattleRowsError        a file has rows that are no battles, all named
 """
+
+from collections.abc import Sequence
 
 
 class LeaderboardError(Exception):
@@ -40,3 +43,11 @@ class BattleFileError(LeaderboardError):
     def __init__(self, message: str, *, line: int | None = None) -> None:
         super().__init__(message if line is None else f"line {line}: {message}")
         self.line = line
+
+
+class BattleRowsError(LeaderboardError):
+    """A file has rows that are no battles."""
+
+    def __init__(self, rows: Sequence[BattleFileError]) -> None:
+        super().__init__(f"{len(rows)} rows are no battles; nothing was imported")
+        self.rows = tuple(rows)

@@ -9,8 +9,9 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from arena.archive import first_prompt, note_language, outcome_counts
 from arena.models import Vote
+from arena.selectors import first_prompt, outcome_counts
+from arena.services import note_language
 from leaderboard.categories import Board, boards_of, language_of
 from leaderboard.exceptions import EmptyBoardError
 from leaderboard.models import BoardState, PairCount, Snapshot, SnapshotEntry, new_stamp

@@ -15,12 +15,13 @@ from leaderboard.charts import WIDTH, axis_for, shade
 from leaderboard.conf import leaderboard_settings
 from leaderboard.exceptions import UnknownBoardError
 from leaderboard.models import BOARD_TITLES
+from leaderboard.rating.existence import Standing
 from leaderboard.rating.win_rates import average_win_rates, battle_matrix, predicted_win_rates
 from leaderboard.selectors import BoardView, Row, board_named, parse_board
 
 # Column, title, what it is sorted by, whether large values come first.
 COLUMNS: tuple[tuple[str, Any, Callable[[Row], Any], bool], ...] = (
-    ("rank", _("Rank"), lambda row: (row.rating.best_rank, -row.rating.rating), False),
+    ("rank", _("Rank"), lambda row: _place(row), False),
     ("model", _("Model"), lambda row: str(row.card).casefold(), False),
     ("rating", _("Rating"), lambda row: row.rating.rating, True),
     ("interval", _("95% interval"), lambda row: _width(row), False),
@@ -108,6 +109,12 @@ def _win_rates(board: BoardView) -> dict[str, object]:
             for row in range(shown)
         ],
     }
+
+
+def _place(row: Row) -> tuple[bool, int, float]:
+    """Return what the board is ordered by: full ratings first, then rank, then rating."""
+    rating = row.rating
+    return rating.standing is not Standing.RATED, rating.best_rank, -rating.rating
 
 
 def _width(row: Row) -> float:

@@ -26,7 +26,8 @@ class Rating:
         rating: points; the core of a board has the mean 1000.
         lower: lower end of the 95 % interval; None where the votes give none.
         upper: upper end; None where the votes give none.
-        best_rank: the best place the intervals allow, counted from 1; known as Rank (UB).
+        best_rank: the best place among the rated models that the intervals allow, counted
+            from 1; known as Rank (UB).
         worst_rank: the worst place they allow.
         votes: battles that were counted.
         standing: whether the rating is a full one or bounded on one side or none.
@@ -47,7 +48,7 @@ class Scoreboard:
     """The ratings of all models with votes, best first, and what the charts need.
 
     Attributes:
-        ratings: sorted by best rank, then rating.
+        ratings: full ones before bounded ones, then by best rank, then by rating.
         strengths: natural log-odds in the same order, [M].
         counts: the battles behind it; its models stand in the same order.
     """
@@ -82,8 +83,9 @@ def rate(counts: PairCounts) -> Scoreboard:
     if len(core):
         widths = half_widths(inside, core_strengths)
         lower[core], upper[core] = core_strengths - widths, core_strengths + widths
-    best, worst = rank_intervals(lower, upper)
-    order = np.lexsort((np.array(counts.models), -placement.strengths, best))
+    provisional = np.array([standing is not Standing.RATED for standing in standings], dtype=bool)
+    best, worst = rank_intervals(lower, upper, is_newcomer=provisional & bool(len(core)))
+    order = np.lexsort((np.array(counts.models), -placement.strengths, best, provisional))
     votes = counts.votes
     ratings = tuple(
         Rating(

@@ -56,6 +56,7 @@ def test_a_newcomer_moves_nobody_in_the_core():
 
     assert after["A"].rating == before["A"].rating
     assert after["A"].lower == before["A"].lower
+    assert after["A"].worst_rank == before["A"].worst_rank == 2
 
 
 def test_two_unbeaten_newcomers_tied_together_both_get_bounds():
@@ -70,7 +71,7 @@ def test_models_apart_have_no_interval_and_any_rank():
     found = lines("A B tie, B C tie, X Y a")
 
     assert found["X"].lower is found["X"].upper is None
-    assert (found["X"].best_rank, found["X"].worst_rank) == (1, 5)
+    assert (found["X"].best_rank, found["X"].worst_rank) == (1, 4)
     assert found["X"].rating > found["Y"].rating
 
 

@@ -32,6 +32,7 @@ def read_votes(path: Path, side_a: str, side_b: str, winner: str) -> list[Battle
 def test_the_board_is_sorted_by_best_rank_then_rating():
     scoreboard = rate(simulated_counts(strengths=np.linspace(-1, 1, 15), votes=2_000, seed=2))
 
+    assert scoreboard.ratings[0].best_rank == 1
     keys = [(line.best_rank, -line.rating) for line in scoreboard.ratings]
     assert keys == sorted(keys)
     assert scoreboard.counts.models == tuple(line.model for line in scoreboard.ratings)
