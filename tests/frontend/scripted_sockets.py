@@ -89,14 +89,16 @@ class ScriptedBattle(ScriptedSocket):
         turns = [
             {
                 "prompt": turn["prompt"],
-                **{
-                    side: {"text": turn[side].text, "finish_reason": turn[side].finish_reason}
-                    for side in "ab"
-                },
+                **{side: self.side_state(turn[side]) for side in "ab"},
             }
             for turn in self.battle["turns"]
         ]
         return {"type": "battle", "id": self.battle["id"], "state": "served", "turns": turns}
+
+    def side_state(self, answer: ScriptedAnswer) -> Event:
+        reason = answer.finish_reason
+        state = {"text": answer.text if reason else "", "finish_reason": reason}
+        return {**state, "error": {"code": "worker_lost"}} if reason == "error" else state
 
     async def receive_json(self, content: Event, **kwargs: Any) -> None:
         match content:
@@ -107,7 +109,7 @@ class ScriptedBattle(ScriptedSocket):
                 for side in "ab":
                     self.battle["turns"][-1][side].stop()
             case {"type": "regenerate"}:
-                self.answer_again()
+                await self.answer_again()
             case {"type": "vote", "winner": winner}:
                 self.battle["winner"] = winner
                 await self.send_json(self.voted())
@@ -124,14 +126,16 @@ class ScriptedBattle(ScriptedSocket):
         turn = {"prompt": text, **{side: scripted_answer(text, side=side) for side in "ab"}}
         self.battle["turns"].append(turn)
         is_first = len(self.battle["turns"]) == 1
-        await self.send_json(self.state() if is_first else {"type": "accepted"})
+        await self.send_json(self.state() if is_first else {"type": "accepted", "sides": ["a", "b"]})
         for side in "ab":
             self.stream(turn[side], text, 0, {"side": side})
 
-    def answer_again(self) -> None:
+    async def answer_again(self) -> None:
         turn = self.battle["turns"][-1]
         failed = [side for side in "ab" if turn[side].finish_reason == "error"]
-        for side in failed or "ab":
+        sides = failed or ["a", "b"]
+        await self.send_json({"type": "accepted", "sides": sides})
+        for side in sides:
             turn[side] = scripted_answer(turn["prompt"], side=side, attempt=1)
             self.stream(turn[side], turn["prompt"], 0, {"side": side})
 
@@ -147,6 +151,8 @@ class ScriptedBattle(ScriptedSocket):
             return
         turn = self.battle["turns"][-1]
         for side in "ab":
+            if turn[side].finish_reason is not None:
+                continue
             from_seq = seq if isinstance(seq, int) else seq[side]
             self.stream(turn[side], turn["prompt"], from_seq, {"side": side})
 
@@ -168,20 +174,40 @@ class ScriptedChat(ScriptedSocket):
             case {"type": "stop"}:
                 self.conversation["answer"].stop()
             case {"type": "regenerate"}:
-                prompt = self.conversation["prompt"]
-                self.answer(prompt, attempt=1)
+                await self.send_json({"type": "accepted"})
+                self.answer(self.conversation["prompt"], attempt=1)
             case {"type": "resume", "conversation": conversation, "seq": int(seq)}:
                 self.stop_streaming()
                 self.conversation = self.conversations[conversation]
+                await self.send_json(self.state())
                 answer = self.conversation["answer"]
-                self.stream(answer, self.conversation["prompt"], seq, {})
+                if answer.finish_reason is None:
+                    self.stream(answer, self.conversation["prompt"], seq, {})
+
+    def state(self) -> Event:
+        """The conversation with its messages; an open answer comes as deltas."""
+        reason = self.conversation["answer"].finish_reason
+        answer = {
+            "role": "assistant",
+            "content": self.conversation["answer"].text if reason else "",
+            "finish_reason": reason,
+        }
+        messages = [{"role": "user", "content": self.conversation["prompt"]}, answer]
+        return {**self.named(), "messages": messages}
+
+    def named(self) -> Event:
+        event = {key: self.conversation[key] for key in ("id", "title", "model")}
+        return {"type": "conversation", **event}
 
     async def play(self, text: str, content: Event) -> None:
         if "conversation" not in content:
-            self.conversation: Event = {"id": secrets.token_hex(16)}
+            self.conversation: Event = {
+                "id": secrets.token_hex(16),
+                "title": text[:60],
+                "model": content["model"],
+            }
             self.conversations[self.conversation["id"]] = self.conversation
-            event = {"id": self.conversation["id"], "title": text[:60], "model": content["model"]}
-            await self.send_json({"type": "conversation", **event})
+            await self.send_json(self.named())
         else:
             await self.send_json({"type": "accepted"})
         self.conversation["params"] = content.get("params")

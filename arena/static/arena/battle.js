@@ -61,14 +61,8 @@ function stop() {
 }
 
 function regenerate() {
-  const turn = lastTurn();
-  if (!turn?.isFinished || verdict) return;
-  if (!socket.send({ type: "regenerate" })) return;
-  view.showError(null);
-  // A failed side is answered again alone; two good ones are both written anew.
-  const failed = SIDES.filter((side) => turn.answers[side].state === "failed");
-  for (const side of failed.length ? failed : SIDES) turn.answers[side].restart();
-  update();
+  if (!lastTurn()?.isFinished || verdict) return;
+  if (socket.send({ type: "regenerate" })) view.showError(null);
 }
 
 function vote(winner) {
@@ -101,7 +95,7 @@ function handle(event) {
       adopt(event);
       break;
     case "accepted":
-      pendingPrompt = null;
+      accept(event.sides);
       break;
     case "delta":
       if (lastTurn() && !lastTurn().answers[event.side].push(event)) heal(event.side);
@@ -117,6 +111,12 @@ function handle(event) {
       break;
   }
   update();
+}
+
+/** The server has stored the prompt, or the wish for other answers on some sides. */
+function accept(sides) {
+  if (pendingPrompt === null) for (const side of sides) lastTurn().answers[side].restart();
+  pendingPrompt = null;
 }
 
 /** Bring the page to the battle's state: after the first prompt, a lost connection or a reload. */
@@ -157,6 +157,8 @@ function fail(error) {
   isVoting = false;
   if (error.side) {
     finish(error.side, (answer) => answer.fail(error));
+    // The stream broke, and yet the answer may be stored whole: the state tells.
+    if (error.code === "interrupted") socket.send({ type: "resume", battle: battleId, seq: lastTurn().position });
   } else if (error.code === "battle_not_found") {
     forget();
     view.showError(errorWords(error));

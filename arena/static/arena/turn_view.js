@@ -29,25 +29,16 @@ export class TurnView {
     return SIDES.every((side) => this.answers[side].isComplete);
   }
 
-  get hasFailed() {
-    return SIDES.some((side) => this.answers[side].state === "failed");
-  }
-
   /** The next token each side waits for. */
   get position() {
-    return { a: this.answers.a.nextSeq, b: this.answers.b.nextSeq };
+    return Object.fromEntries(SIDES.map((side) => [side, this.answers[side].position]));
   }
 
   /** Bring the answers to what the server says, keeping text that is still arriving. */
   adopt(turn) {
     for (const side of SIDES) {
-      const answer = this.answers[side];
       const { text, finish_reason: reason, error } = turn[side];
-      if (!reason) {
-        if (answer.isFinished) answer.restart();
-      } else if (!answer.isFinished || answer.text !== text) {
-        answer.show(text, reason, error);
-      }
+      this.answers[side].adopt(text, reason, error?.code);
     }
   }
 

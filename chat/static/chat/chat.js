@@ -36,9 +36,7 @@ function catchUp() {
 }
 
 function resume() {
-  const answer = last()?.answer;
-  const seq = answer && !answer.isFinished ? answer.nextSeq : 0;
-  socket.send({ type: "resume", conversation: conversationId, seq });
+  socket.send({ type: "resume", conversation: conversationId, seq: last()?.answer.position ?? 0 });
 }
 
 function ask(text) {
@@ -76,10 +74,7 @@ function stop() {
 
 function regenerate() {
   if (!conversationId || !last()?.answer.isFinished) return;
-  if (!socket.send({ type: "regenerate", conversation: conversationId })) return;
-  refuse(null);
-  last().answer.restart();
-  update();
+  if (socket.send({ type: "regenerate", conversation: conversationId })) refuse(null);
 }
 
 function handle(event) {
@@ -89,6 +84,7 @@ function handle(event) {
       adopt(event);
       break;
     case "accepted":
+      if (!pending) answer.restart(); // the wish for another answer is stored
       pending = null;
       break;
     case "delta":
@@ -138,8 +134,14 @@ function finish(end) {
 
 function fail(error) {
   if (pending) takeBack();
-  else if (last() && !last().answer.isFinished) return finish((answer) => answer.fail(error));
+  else if (last() && !last().answer.isFinished) return breakOff(error);
   refuse(errorWords(error));
+}
+
+function breakOff(error) {
+  finish((answer) => answer.fail(error));
+  // The stream broke, and yet the answer may be stored whole: the state tells.
+  if (error.code === "interrupted") resume();
 }
 
 /** A prompt that was refused goes back into the box. */

@@ -17,11 +17,6 @@ export class ExchangeView {
 
   /** Bring the answer to what the server says, keeping text that is still arriving. */
   adopt({ content, finish_reason: reason, error }) {
-    const { answer } = this;
-    if (!reason) {
-      if (answer.isFinished) answer.restart();
-    } else if (!answer.isFinished || answer.text !== content) {
-      answer.show(content, reason, error);
-    }
+    this.answer.adopt(content, reason, error);
   }
 }

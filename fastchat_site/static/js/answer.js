@@ -32,6 +32,11 @@ export class AnswerView {
     return this.state === "done" || (this.state === "stopped" && this.text.trim() !== "");
   }
 
+  /** The token from which the server should go on. */
+  get position() {
+    return this.isFinished ? 0 : this.nextSeq;
+  }
+
   /** Begin again with nothing. */
   restart() {
     this.markdown.clear();
@@ -57,12 +62,23 @@ export class AnswerView {
     return true;
   }
 
-  /** Show a whole answer that ended earlier. */
-  show(text, finishReason) {
-    this.markdown.clear();
-    this.markdown.append(text);
-    if (finishReason === "error") this.fail({ code: "interrupted" });
-    else this.finish(finishReason);
+  /**
+   * Bring the answer to what the server keeps of it.
+   *
+   * @param {string} text
+   * @param {string|null} finishReason null while it is written: then the text follows as deltas
+   * @param {string} [code] why it failed, where it did
+   */
+  adopt(text, finishReason, code) {
+    const hasFailed = finishReason === "error";
+    if (!finishReason) {
+      if (this.isFinished) this.restart();
+    } else if (!this.isFinished || this.text !== text || hasFailed !== (this.state === "failed")) {
+      this.markdown.clear();
+      this.markdown.append(text);
+      if (hasFailed) this.fail({ code: code || "interrupted" });
+      else this.finish(finishReason);
+    }
   }
 
   /** Say how the answer ended. */
