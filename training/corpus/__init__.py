@@ -1,0 +1,1 @@
+"""Training data: where dialogues come from and how they are cleaned."""

@@ -1,0 +1,1 @@
+"""Synthetic small talk in English and Chinese: what the demo models are taught and asked."""

@@ -1,0 +1,1 @@
+"""Supervised fine-tuning: from dialogues to weights that answer, with torch and without Django."""

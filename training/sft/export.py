@@ -1,0 +1,69 @@
+"""The finished model on disk: safetensors, tokenizer, settings and a card, all or nothing."""
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import torch
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
+
+CARD = Path(__file__).with_name("model_card.md")
+
+
+def export_model(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerFast,
+    folder: Path,
+    *,
+    dtype: str,
+    card: str = "",
+) -> str:
+    """Write a model that any transformers program can load; replace what stood there.
+
+    Everything is written beside the folder first and moved in one step, so that a reader never
+    finds half a model.
+
+    Args:
+        model: is left as it is.
+        tokenizer: with its chat template.
+        folder: is created or replaced.
+        dtype: "float16" or "float32", of the weights on disk.
+        card: text of the README; "{sha256}" in it becomes the digest of the weights.
+
+    Returns:
+        SHA-256 of `model.safetensors`, as 64 hexadecimal digits.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = folder.with_name(f".{folder.name}.unfinished")
+    replaced = folder.with_name(f".{folder.name}.replaced")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    shutil.rmtree(replaced, ignore_errors=True)
+    _save_weights(model, unfinished, getattr(torch, dtype))
+    tokenizer.save_pretrained(unfinished)
+    GenerationConfig(
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+        do_sample=True,
+        temperature=0.7,
+    ).save_pretrained(unfinished)
+    digest = hashlib.sha256((unfinished / "model.safetensors").read_bytes()).hexdigest()
+    if card:
+        text = card.replace("{sha256}", digest)
+        (unfinished / "README.md").write_text(text, encoding="utf-8")
+    if folder.exists():
+        folder.rename(replaced)
+    unfinished.rename(folder)
+    shutil.rmtree(replaced, ignore_errors=True)
+    return digest
+
+
+def _save_weights(model: PreTrainedModel, folder: Path, dtype: torch.dtype) -> None:
+    """Save a copy in another precision, in one file, with the precision in its configuration."""
+    weights = {name: tensor.to(dtype) for name, tensor in model.state_dict().items()}
+    model.save_pretrained(folder, state_dict=weights, max_shard_size="100GB")
+    path = folder / "config.json"
+    config = json.loads(path.read_text(encoding="utf-8"))
+    config["dtype"] = str(dtype).removeprefix("torch.")
+    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,139 @@
+"""Labels for any chat template: which tokens of a rendered dialogue the model is trained on.
+
+A dialogue is rendered once. Rendering its prefixes tells where each answer begins and ends, as
+character offsets; a token is trained when its characters overlap an answer, the token that ends
+the turn included. Nothing here knows a template's separators, and nothing counts tokens.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import PreTrainedTokenizerFast
+
+from inference.messages import Message, Role
+from training.exceptions import UntrainableDialogueError
+
+IGNORED = -100  # the label torch's cross entropy leaves out
+WORD_JOINER = "\u2060"  # has no width: splits a special token that a user has typed
+_SENTINEL = "\ue000{index}\ue001"  # private-use characters: no dialogue has them
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """One dialogue as the model sees it: token ids and labels of the same length."""
+
+    input_ids: list[int]
+    labels: list[int]
+
+    @property
+    def trained_count(self) -> int:
+        """How many tokens carry a label."""
+        return sum(label != IGNORED for label in self.labels)
+
+
+def encode_dialogue(tokenizer: PreTrainedTokenizerFast, messages: Sequence[Message]) -> Encoded:
+    """Render, tokenise and label one dialogue.
+
+    Args:
+        tokenizer: any fast tokenizer with a chat template.
+        messages: the dialogue; text that spells a special token is defused.
+
+    Returns:
+        Ids and labels; a label is the token's id where the assistant speaks (through the token
+        that ends the turn) and `IGNORED` elsewhere.
+
+    Raises:
+        UntrainableDialogueError: the template rewrites an answer, so that it cannot be found.
+    """
+    safe = [_defused(tokenizer, message) for message in messages]
+    text = _render(tokenizer, safe)
+    spans = answer_spans(tokenizer, safe, text)
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ids: list[int] = encoded["input_ids"]
+    labels = [
+        token if any(first < end and begin < last for begin, end in spans) else IGNORED
+        for token, (first, last) in zip(ids, encoded["offset_mapping"], strict=True)
+    ]
+    return Encoded(ids, labels)
+
+
+def answer_spans(
+    tokenizer: PreTrainedTokenizerFast, messages: Sequence[Message], text: str
+) -> list[tuple[int, int]]:
+    """Return where the answers stand in the rendered text, as (begin, end) character offsets.
+
+    An answer ends after the token that closes its turn, where the template writes one.
+    """
+    spans: list[tuple[int, int]] = []
+    for index, message in enumerate(messages):
+        if message.role is not Role.ASSISTANT:
+            continue
+        before = _render(tokenizer, messages[:index], add_generation_prompt=True)
+        through = _render(tokenizer, messages[: index + 1])
+        if not (text.startswith(through) and through.startswith(before)):
+            return _spans_by_sentinel(tokenizer, messages, text)
+        spans.append((len(before), _end_of_turn(tokenizer, through, len(before), message.content)))
+    return spans
+
+
+def _end_of_turn(tokenizer: PreTrainedTokenizerFast, through: str, begin: int, content: str) -> int:
+    """Return the offset after the answer and its closing special token, before any line feed."""
+    end_of_content = through.rfind(content.strip(), begin) + len(content.strip())
+    found = [
+        position + len(token)
+        for token in special_texts(tokenizer)
+        if (position := through.find(token, end_of_content)) >= 0
+    ]
+    return min(found, default=len(through))
+
+
+def _spans_by_sentinel(
+    tokenizer: PreTrainedTokenizerFast, messages: Sequence[Message], text: str
+) -> list[tuple[int, int]]:
+    """Find answers in a template that rewrites earlier turns, by marking where they begin."""
+    marked = [
+        Message(m.role, _SENTINEL.format(index=i) + m.content) if m.role is Role.ASSISTANT else m
+        for i, m in enumerate(messages)
+    ]
+    rendered = _render(tokenizer, marked)
+    spans: list[tuple[int, int]] = []
+    removed = 0
+    for index, message in enumerate(messages):
+        if message.role is not Role.ASSISTANT:
+            continue
+        sentinel = _SENTINEL.format(index=index)
+        position = rendered.find(sentinel)
+        begin = position - removed
+        if position < 0 or not text.startswith(message.content.strip(), begin):
+            raise UntrainableDialogueError(f"the chat template rewrites answer {index}")
+        spans.append((begin, _end_of_turn(tokenizer, text, begin, message.content)))
+        removed += len(sentinel)
+    return spans
+
+
+def special_texts(tokenizer: PreTrainedTokenizerFast) -> frozenset[str]:
+    """Return the spellings of all special tokens of a tokenizer."""
+    added: Mapping[int, Any] = tokenizer.added_tokens_decoder
+    return frozenset(token.content for token in added.values() if token.special)
+
+
+def _defused(tokenizer: PreTrainedTokenizerFast, message: Message) -> Message:
+    content = message.content
+    for special in special_texts(tokenizer):
+        content = content.replace(special, special[:1] + WORD_JOINER + special[1:])
+    return Message(message.role, content)
+
+
+def _render(
+    tokenizer: PreTrainedTokenizerFast,
+    messages: Sequence[Message],
+    *,
+    add_generation_prompt: bool = False,
+) -> str:
+    rendered = tokenizer.apply_chat_template(
+        [message.as_dict() for message in messages],
+        tokenize=False,
+        add_generation_prompt=add_generation_prompt,
+    )
+    return str(rendered)
