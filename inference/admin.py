@@ -1,11 +1,11 @@
 """Models, endpoints and API keys as moderators see them."""
 
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import QuerySet, URLField
 from django.forms import ModelForm
 from django.http import HttpRequest
 from django.utils import timezone
@@ -15,12 +15,18 @@ from django.utils.translation import ngettext
 from inference import services
 from inference.models import ApiKey, Endpoint, LanguageModel
 
+# An address without a scheme means the safe one.
+SAFE_ADDRESSES: dict[Any, dict[str, Any]] = {
+    URLField: {"assume_scheme": "https"},
+}
+
 
 class EndpointInline(admin.TabularInline):  # type: ignore[type-arg]  # no arguments at run time
     """The endpoints of a model, on the model's own page."""
 
     model = Endpoint
     extra = 0
+    formfield_overrides = SAFE_ADDRESSES
 
 
 @admin.register(LanguageModel)
@@ -41,6 +47,7 @@ class LanguageModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no argu
     search_fields = ("name", "title", "organisation", "description")
     readonly_fields = ("path", "created_at", "updated_at")
     inlines = (EndpointInline,)
+    formfield_overrides = SAFE_ADDRESSES
     actions = ("list_models", "unlist_models", "admit_to_arena", "take_from_arena")
 
     @admin.action(description=_("List the chosen models"))
@@ -77,6 +84,7 @@ class EndpointAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no arguments
     list_select_related = ("model",)
     search_fields = ("model__name", "url", "remote_name")
     autocomplete_fields = ("model",)
+    formfield_overrides = SAFE_ADDRESSES
 
 
 class ApiKeyForm(ModelForm):  # type: ignore[type-arg]  # no arguments at run time

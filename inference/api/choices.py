@@ -1,9 +1,8 @@
 """The answers to one order, growing side by side."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import Iterable
 from contextlib import aclosing
-from typing import cast
 
 from inference import client
 from inference.exceptions import GenerationFailedError
@@ -66,10 +65,8 @@ class Choices:
             self._loop.call_soon_threadsafe(self.cancel)
 
     async def _run(self, index: int, request: GenerationRequest) -> None:
-        # The client promises an async iterator; it is a generator, which closing cancels.
-        stream = cast("AsyncGenerator[Delta]", client.stream_reply(request))
         try:
-            async with aclosing(stream) as deltas:
+            async with aclosing(client.stream_reply(request)) as deltas:
                 async for delta in deltas:
                     await self._queue.put((index, delta))
         except Exception as error:  # travels to the reader, who raises it

@@ -1,0 +1,65 @@
+"""A stand-in for `inference.client`: models that say what a test wrote down."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from inference import client
+from inference.exceptions import BusUnavailableError, ModelNotFoundError
+from inference.generation import Delta, FinishReason, GenerationRequest, Usage
+
+
+def spoken(*texts: str, reason: FinishReason = FinishReason.STOP) -> list[Delta]:
+    """Return the deltas of an answer: one token a text, the last one with the end and usage."""
+    usage = Usage(prompt_tokens=5, completion_tokens=len(texts))
+    deltas = [Delta(seq=index, pieces=(text,)) for index, text in enumerate(texts)]
+    return [*deltas, Delta(seq=len(texts), finish_reason=reason, usage=usage)]
+
+
+@dataclass
+class CannedClient:
+    """Answers by model name.
+
+    Attributes:
+        answers: what each model says: deltas, an exception to raise, or seconds to be silent.
+        requests: everything that was asked.
+        open_count: streams that are being read and have not ended.
+        is_bus_down: whether the bus is out of reach.
+        all_ended: set when no stream is open any more.
+    """
+
+    answers: dict[str, Sequence[Delta | Exception | float]] = field(default_factory=dict)
+    requests: list[GenerationRequest] = field(default_factory=list)
+    open_count: int = 0
+    is_bus_down: bool = False
+    all_ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def live_models(self) -> frozenset[str]:
+        if self.is_bus_down:
+            raise BusUnavailableError("the bus does not answer")
+        return frozenset(self.answers)
+
+    async def stream_reply(self, request: GenerationRequest) -> AsyncIterator[Delta]:
+        self.requests.append(request)
+        if request.model not in self.answers:
+            raise ModelNotFoundError(request.model)
+        self.open_count += 1
+        try:
+            for step in self.answers[request.model]:
+                if isinstance(step, Exception):
+                    raise step
+                if isinstance(step, float):
+                    await asyncio.sleep(step)
+                else:
+                    yield step
+        finally:
+            self.open_count -= 1
+            if self.open_count == 0:
+                self.all_ended.set()
+
+    def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Put this client in the place of the real one for one test."""
+        monkeypatch.setattr(client, "live_models", self.live_models, raising=False)
+        monkeypatch.setattr(client, "stream_reply", self.stream_reply, raising=False)
