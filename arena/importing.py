@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from arena.chain import append_votes
 from arena.models import Battle, Vote
@@ -37,8 +38,9 @@ class ImportedBattle:
 def import_votes(rows: Sequence[ImportedBattle]) -> list[Vote]:
     """Store battles and their votes; return the new votes, in the order of the rows.
 
-    Rows whose `external_id` is stored already are skipped, so that an import can be repeated. The
-    vote counters do not run: rebuild them once after the last batch.
+    Rows whose `external_id` is stored already, or is the public id of a battle fought here, are
+    skipped, so that an import can be repeated and an export read back. The vote counters do not
+    run: rebuild them once after the last batch.
     """
     fresh = _fresh(rows)
     battles = Battle.objects.bulk_create([_battle(row) for row in fresh])
@@ -52,8 +54,8 @@ def import_votes(rows: Sequence[ImportedBattle]) -> list[Vote]:
 def _fresh(rows: Iterable[ImportedBattle]) -> list[ImportedBattle]:
     """Return the rows that are not stored, without repetitions."""
     by_id = {row.external_id: row for row in rows}
-    stored = Battle.objects.filter(external_id__in=by_id).values_list("external_id", flat=True)
-    known = set(stored)
+    stored = Battle.objects.filter(Q(external_id__in=by_id) | Q(public_id__in=by_id))
+    known = {name for names in stored.values_list("external_id", "public_id") for name in names}
     return [row for external_id, row in by_id.items() if external_id not in known]
 
 
