@@ -13,6 +13,8 @@ from rest_framework.request import Request
 
 from inference.api.limits import MAX_BODY_BYTES, MAX_JSON_DEPTH
 
+CONTAINERS = frozenset({dict, list})
+
 
 class JSONObjectParser(BaseParser):
     """Reads `application/json`: an object, UTF-8, without NaN, not too long, not too deep."""
@@ -62,14 +64,13 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _depth_exceeds(value: Any, limit: int) -> bool:
-    level = [value]
+    level = [value] if type(value) in CONTAINERS else []
     for _ in range(limit):
         level = [
             inner
             for outer in level
-            if isinstance(outer, dict | list)
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, dict | list)
+            for inner in (outer.values() if type(outer) is dict else outer)
+            if type(inner) in CONTAINERS
         ]
         if not level:
             return False

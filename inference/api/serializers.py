@@ -55,7 +55,7 @@ SAMPLING_FIELDS = (
 class ContentField(serializers.Field[str, Any, str, Any]):
     """The text of a message: a string, or text parts that are read as one text."""
 
-    text = TextField(allow_blank=True)
+    text = TextField(allow_blank=True, max_length=limits.MAX_PROMPT_CHARS)
 
     def to_internal_value(self, data: Any) -> str:
         """Return the whole text."""

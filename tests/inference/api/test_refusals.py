@@ -15,7 +15,15 @@ BAD_FIELDS = [
     ("messages", {"messages": []}),
     ("messages", {"messages": "Hi"}),
     ("messages", {"messages": [MESSAGE] * (limits.MAX_MESSAGES + 1)}),
-    ("messages", {"messages": [MESSAGE | {"content": "x" * (limits.MAX_PROMPT_CHARS + 1)}]}),
+    (
+        "messages",
+        {"messages": [MESSAGE | {"content": "x" * (limits.MAX_PROMPT_CHARS // 2 + 1)}] * 2},
+    ),
+    (
+        "messages[0].content",
+        {"messages": [MESSAGE | {"content": "x" * (limits.MAX_PROMPT_CHARS + 1)}]},
+    ),
+    ("messages[0].content", {"messages": [MESSAGE | {"content": "a\x00b"}]}),
     ("messages[1].role", {"messages": [MESSAGE, MESSAGE | {"role": "wizard"}]}),
     ("messages[0].role", {"messages": [MESSAGE | {"role": "tool"}]}),
     ("messages[0].content", {"messages": [{"role": "user"}]}),
