@@ -1,0 +1,238 @@
+"""What travels on the bus: events of answers, heartbeats of workers, orders to workers."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from enum import StrEnum
+from typing import Any, Literal
+
+import msgpack
+
+from inference.generation import Delta, Failure, FinishReason, GenerationRequest, Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Some tokens of one answer, in frames and in logs alike.
+
+    An event without tokens and without an end only says how far the answer is.
+
+    Attributes:
+        request_id: which answer.
+        attempt: which try at it, from 0; a later attempt silences the earlier ones.
+        seq: index in the answer of the first token here.
+        pieces: the text of each token.
+        finish_reason: set on the last event of an answer.
+        usage: token counts, on the last event.
+        failure: set when `finish_reason` is ERROR.
+    """
+
+    request_id: str
+    attempt: int
+    seq: int
+    pieces: tuple[str, ...] = ()
+    finish_reason: FinishReason | None = None
+    usage: Usage | None = None
+    failure: Failure | None = None
+
+    @property
+    def end(self) -> int:
+        """The `seq` of the event that follows."""
+        return self.seq + len(self.pieces)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the answer ends here."""
+        return self.finish_reason is not None
+
+    def since(self, seq: int) -> Delta:
+        """Return what this event adds for a reader that has everything before `seq`."""
+        known = max(0, seq - self.seq)
+        return Delta(
+            seq=max(seq, self.seq),
+            pieces=self.pieces[known:],
+            finish_reason=self.finish_reason,
+            usage=self.usage,
+            failure=self.failure,
+        )
+
+    def as_list(self) -> list[Any]:
+        """Return the event as short plain data."""
+        usage = self.usage
+        counts = usage and [usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens]
+        failure = self.failure and [self.failure.code, self.failure.message]
+        plain = [self.request_id, self.attempt, self.seq, list(self.pieces)]
+        return [*plain, self.finish_reason.value, counts, failure] if self.finish_reason else plain
+
+    @classmethod
+    def from_list(cls, data: Sequence[Any]) -> "Event":
+        """Read what `as_list` wrote."""
+        request_id, attempt, seq, pieces = data[:4]
+        event = cls(request_id, attempt, seq, tuple(pieces))
+        if len(data) == 4:
+            return event
+        reason, counts, failure = data[4:]
+        return replace(
+            event,
+            finish_reason=FinishReason(reason),
+            usage=Usage(*counts) if counts else None,
+            failure=Failure(*failure) if failure else None,
+        )
+
+
+def pack_events(events: Iterable[Event]) -> bytes:
+    """Return a frame: the events one process gets from one engine step."""
+    packed: bytes = msgpack.packb([event.as_list() for event in events])
+    return packed
+
+
+def unpack_events(data: bytes) -> list[Event]:
+    """Read what `pack_events` wrote."""
+    return [Event.from_list(entry) for entry in msgpack.unpackb(data)]
+
+
+def pack_request(request: GenerationRequest) -> bytes:
+    """Return a request as the bus keeps it."""
+    packed: bytes = msgpack.packb(request.as_dict())
+    return packed
+
+
+def unpack_request(data: bytes) -> GenerationRequest:
+    """Read what `pack_request` wrote."""
+    return GenerationRequest.from_dict(msgpack.unpackb(data))
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """A worker's word that it lives, and what it can do.
+
+    Attributes:
+        worker_id: fresh for every start, so that a restart is not taken for survival.
+        models: names it answers.
+        slots: answers it generates at the same time.
+        running: answers being generated.
+        waiting: answers that wait for a slot.
+        context_length: window of the model in tokens; 0 where it is not known.
+        device: where the model lives, such as `cpu` or `cuda:0`.
+        dtype: number format of the weights.
+        is_draining: whether it takes no new requests.
+    """
+
+    worker_id: str
+    models: tuple[str, ...]
+    slots: int
+    running: int = 0
+    waiting: int = 0
+    context_length: int = 0
+    device: str = ""
+    dtype: str = ""
+    is_draining: bool = False
+
+    def pack(self) -> bytes:
+        """Return the heartbeat as bytes."""
+        packed: bytes = msgpack.packb(asdict(self))
+        return packed
+
+    @classmethod
+    def unpack(cls, data: bytes) -> "Heartbeat":
+        """Read what `pack` wrote."""
+        values = msgpack.unpackb(data)
+        return cls(**{**values, "models": tuple(values["models"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a web process wants of the worker that answers a request."""
+
+    action: Literal["cancel", "attach"]
+    request_id: str
+    inbox: str = ""
+
+    def pack(self) -> bytes:
+        """Return the order as bytes."""
+        packed: bytes = msgpack.packb([self.action, self.request_id, self.inbox])
+        return packed
+
+    @classmethod
+    def unpack(cls, data: bytes) -> "Order":
+        """Read what `pack` wrote."""
+        return cls(*msgpack.unpackb(data))
+
+
+class RequestState(StrEnum):
+    """Where a request is."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class RequestView:
+    """What the bus knows about a request.
+
+    Attributes:
+        model: name it is for.
+        state: queued, running or ended.
+        attempt: the try that counts now, from 0.
+        worker_id: who runs or ran it; empty while queued.
+        log: its events so far, oldest first; the newest tokens may still be missing.
+    """
+
+    model: str
+    state: RequestState
+    attempt: int
+    worker_id: str
+    log: tuple[Event, ...]
+
+    @property
+    def logged_end(self) -> int:
+        """The index of the first token that is not in the log."""
+        return logged_end(self.log)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to answer a request, given to one worker.
+
+    Attributes:
+        request: what is wanted.
+        attempt: the try that was claimed.
+        inboxes: web processes that listen.
+        log: what earlier attempts said; the answer goes on from there.
+    """
+
+    request: GenerationRequest
+    attempt: int
+    inboxes: frozenset[str]
+    log: tuple[Event, ...] = ()
+
+    @property
+    def prefix(self) -> tuple[str, ...]:
+        """The tokens that were sent already."""
+        return logged_pieces(self.log)
+
+
+def valid_events(log: Iterable[Event]) -> list[Event]:
+    """Return the log without what a fenced worker wrote after its successor began."""
+    newest = 0
+    kept = []
+    for event in log:
+        if event.attempt >= newest:
+            newest = event.attempt
+            kept.append(event)
+    return kept
+
+
+def logged_end(log: Iterable[Event]) -> int:
+    """Return the index of the first token that is not in the log."""
+    return max((event.end for event in valid_events(log)), default=0)
+
+
+def logged_pieces(log: Iterable[Event]) -> tuple[str, ...]:
+    """Return the tokens of a log in order, each once, up to its first hole."""
+    pieces: list[str] = []
+    for event in valid_events(log):
+        if event.seq > len(pieces):
+            break
+        pieces.extend(event.pieces[len(pieces) - event.seq :])
+    return tuple(pieces)

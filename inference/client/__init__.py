@@ -1,0 +1,17 @@
+"""Asking a model: start an answer, follow it, cancel it. The front door for web and commands."""
+
+from inference.client.asking import cancel, complete_reply, follow, start, stream_reply
+from inference.client.hub import close_client
+from inference.client.live import check_bus, live_models, live_workers
+
+__all__ = [
+    "cancel",
+    "check_bus",
+    "close_client",
+    "complete_reply",
+    "follow",
+    "live_models",
+    "live_workers",
+    "start",
+    "stream_reply",
+]

@@ -1,0 +1,93 @@
+"""The settings of the ground floor, read from the dict `INFERENCE`."""
+
+from dataclasses import dataclass, fields
+
+from django.conf import settings
+
+
+@dataclass(frozen=True, slots=True)
+class InferenceSettings:
+    """How models are served; every key has its line in docs/reference/settings.md.
+
+    Attributes:
+        redis_url: where the bus lives; empty means inside this process.
+        heartbeat_interval_s: how often a worker says that it lives.
+        heartbeat_ttl_s: silence after which a worker counts as dead.
+        bus_timeout_s: longest wait for one answer of Redis.
+        bus_pause_s: rest after a failed attempt, so that a dead Redis costs nothing.
+        log_ttl_s: how long an unfinished answer can be followed.
+        finished_log_ttl_s: how long a finished answer can be followed.
+        log_chunk_tokens: tokens that share one entry of the answer's log.
+        silence_s: time without a delta after which the log and the worker are looked at.
+        queue_patience_s: wait in the queue after which a task may be published again.
+        no_worker_after_s: a queued request fails when its model had no worker for so long.
+        stream_lost_after_s: a hole in a stream that stays open for so long ends it.
+        attempts: workers that may try one request, the first included.
+        admission_factor: requests let in for each slot of the live workers of a model.
+        retry_after_s: what a refused caller is told to wait.
+        request_timeout_s: most time one answer may take in a worker.
+        publish_timeout_s: most time handing a task to the broker may take.
+        engine_stall_s: a worker whose engine stands still for so long gives up.
+        drain_s: time that running answers get when a worker is asked to leave.
+        prompt_bytes: largest request, all messages together, that is let in.
+        web_threads: threads, and so database connections, that all open streams share.
+        scripted_models: names answered by the scripted provider.
+        scripted_token_delay_s: its time for one token.
+        scripted_fail_after_tokens: its answers break after so many tokens; 0 means never.
+        scripted_slots: answers one process scripts at the same time.
+        api_requires_key: whether the OpenAI API refuses callers without a key.
+        api_requests_per_minute_per_key: most API requests with one key; 0 sets no limit.
+        api_requests_per_minute_per_address: most from one address without a key; 0: no limit.
+        api_ping_interval_s: silence in a stream of events after which a comment keeps it open.
+        trusted_proxy_count: how many entries of X-Forwarded-For, counted from the right, are
+            written by proxies of this site; 0 ignores the header.
+        metrics_addresses: addresses that may read `/metrics` without the token.
+        metrics_token: what others show as `Authorization: Bearer` there; empty lets none in.
+    """
+
+    redis_url: str = ""
+    heartbeat_interval_s: float = 0.75
+    heartbeat_ttl_s: float = 3.0
+    bus_timeout_s: float = 1.0
+    bus_pause_s: float = 0.25
+    log_ttl_s: int = 900
+    finished_log_ttl_s: int = 120
+    log_chunk_tokens: int = 8
+    silence_s: float = 1.0
+    queue_patience_s: float = 5.0
+    no_worker_after_s: float = 2.0
+    stream_lost_after_s: float = 10.0
+    attempts: int = 3
+    admission_factor: float = 1.5
+    retry_after_s: int = 2
+    request_timeout_s: float = 840.0
+    publish_timeout_s: float = 5.0
+    engine_stall_s: float = 30.0
+    drain_s: float = 20.0
+    prompt_bytes: int = 2_000_000
+    web_threads: int = 8
+    scripted_models: tuple[str, ...] = ()
+    scripted_token_delay_s: float = 0.01
+    scripted_fail_after_tokens: int = 0
+    scripted_slots: int = 64
+    api_requires_key: bool = False
+    api_requests_per_minute_per_key: int = 600
+    api_requests_per_minute_per_address: int = 120
+    api_ping_interval_s: float = 15.0
+    trusted_proxy_count: int = 0
+    metrics_addresses: tuple[str, ...] = ("127.0.0.1", "::1")
+    metrics_token: str = ""
+
+
+def inference_settings() -> InferenceSettings:
+    """Return the settings as they stand now.
+
+    Raises:
+        ValueError: `INFERENCE` has a key that means nothing.
+    """
+    values = dict(settings.INFERENCE)
+    unknown = set(values) - {entry.name for entry in fields(InferenceSettings)}
+    if unknown:
+        raise ValueError(f"INFERENCE has unknown keys: {', '.join(sorted(unknown))}")
+    values["scripted_models"] = tuple(values.get("scripted_models", ()))
+    return InferenceSettings(**values)

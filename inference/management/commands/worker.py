@@ -1,0 +1,131 @@
+"""Run a model worker: a Celery process that holds models."""
+
+import os
+from argparse import ArgumentParser
+from typing import Any
+
+from celery import current_app
+from celery.apps.worker import Worker
+from django.core.management.base import BaseCommand, CommandError
+
+from inference.conf import inference_settings
+from inference.exceptions import InferenceError
+from inference.management.model_arguments import add_model_arguments, spec_options
+from inference.providers.transport import close_site_bus, site_bus
+from inference.worker.bootsteps import Gate, engine_step
+from inference.worker.engine_host import EngineHost
+from inference.worker.model_specs import ModelSpec, check_names, default_name
+from inference.worker.serving import (
+    LeaveInTime,
+    exit_stuck,
+    queues_of,
+    start_hosts,
+    stop_hosts,
+    task_threads,
+)
+
+
+class Command(BaseCommand):
+    """Answers requests for its models until it is told to leave."""
+
+    help = (
+        "Run a model worker. It takes requests from the queues of its models on REDIS_URL, answers"
+        " many at a time, and writes model cards into the database. SIGTERM or Ctrl-C: it takes"
+        " nothing new, finishes what runs (at most `drain_s` seconds) and ends."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument(
+            "--model-path",
+            action="append",
+            required=True,
+            metavar="PATH_OR_ID",
+            help="model to serve: folder or hub id; may be repeated",
+        )
+        parser.add_argument(
+            "--model-names",
+            action="append",
+            default=[],
+            metavar="NAME[,NAME]…",
+            help="names of the model, for each --model-path in order; the folder's name if left",
+        )
+        parser.add_argument(
+            "--concurrency",
+            type=int,
+            metavar="N",
+            help="tasks that may wait for their answers at a time",
+        )
+        add_model_arguments(parser)
+
+    def handle(self, **options: Any) -> None:
+        """Serve until told to leave."""
+        settings = inference_settings()
+        if not settings.redis_url:
+            raise CommandError("a worker needs REDIS_URL; without it `serve` holds the models")
+        specs = self.specs(options)
+        hosts: list[EngineHost] = []
+
+        def load() -> list[EngineHost]:
+            hosts.extend(
+                start_hosts(
+                    specs, bus=site_bus(), settings=settings, on_fatal=exit_stuck, say=self.say
+                )
+            )
+            self.say(f"The worker is ready: {', '.join(n for h in hosts for n in h.names)}")
+            return hosts
+
+        app = current_app._get_current_object()  # noqa: SLF001  (Celery's own idiom)
+        app.steps["worker"].add(engine_step(load, LeaveInTime(settings.drain_s)))
+        app.steps["consumer"].add(Gate)
+        worker = Worker(
+            app=app,
+            hostname=f"worker-{os.getpid()}@%h",
+            pool_cls="threads",
+            concurrency=options["concurrency"] or task_threads(specs),
+            queues=queues_of(specs),
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            loglevel="INFO",
+            redirect_stdouts=False,
+            quiet=True,
+        )
+        try:
+            worker.start()
+        finally:
+            stop_hosts(hosts)
+            close_site_bus()
+        if worker.exitcode:
+            raise CommandError(f"the worker ended with {worker.exitcode}")
+
+    def say(self, text: str) -> None:
+        """Print a line of progress at once."""
+        self.stdout.write(text)
+        self.stdout.flush()
+
+    def specs(self, options: dict[str, Any]) -> list[ModelSpec]:
+        """Return what is to be served.
+
+        Raises:
+            CommandError: names and paths do not fit together.
+        """
+        paths, names = options["model_path"], options["model_names"]
+        if len(names) > len(paths):
+            raise CommandError("there are more --model-names than --model-path")
+        names = [*names, *([""] * (len(paths) - len(names)))]
+        common = spec_options(options)
+        specs = [
+            ModelSpec(path, split_names(entry) or (default_name(path),), **common)
+            for path, entry in zip(paths, names, strict=True)
+        ]
+        try:
+            check_names(specs)
+        except InferenceError as error:
+            raise CommandError(str(error)) from error
+        return specs
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Return a comma-separated list without empty entries."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -1,0 +1,1 @@
+"""Who answers: model workers over the bus, or a source of text inside this process."""

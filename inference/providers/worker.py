@@ -1,0 +1,90 @@
+"""Model workers: admit a request, put a task into the queue of its model."""
+
+import math
+
+from asgiref.sync import sync_to_async
+from celery import current_app
+from kombu.exceptions import OperationalError
+
+from inference import selectors
+from inference.bus.events import Event
+from inference.conf import inference_settings
+from inference.exceptions import (
+    BusUnavailableError,
+    InvalidRequestError,
+    ModelNotFoundError,
+    ModelUnavailableError,
+)
+from inference.generation import Failure, FinishReason, GenerationRequest
+from inference.providers.transport import ask, post, site_bus
+
+TASK = "inference.generate"
+
+
+def queue_of(model: str) -> str:
+    """Return the name of the Celery queue of a model."""
+    return f"model.{model}"
+
+
+def publish_task(model: str, request_id: str, attempt: int) -> None:
+    """Put the task of one attempt into its model's queue; may wait a little for the broker.
+
+    Raises:
+        BusUnavailableError: the broker does not answer.
+    """
+    try:
+        current_app.send_task(
+            TASK, args=[request_id, attempt, model], queue=queue_of(model), ignore_result=True
+        )
+    except (OperationalError, OSError) as error:
+        raise BusUnavailableError(f"the broker does not answer: {error}") from error
+
+
+class WorkerProvider:
+    """Requests for models that workers hold."""
+
+    async def start(self, request: GenerationRequest, *, inbox: str) -> None:
+        """Admit a request and publish its task; see `Provider.start`."""
+        settings = inference_settings()
+        check_size(request, settings.prompt_bytes)
+        bus = site_bus()
+        workers = await ask(bus.workers_of, request.model)
+        if not workers:
+            await self._raise_not_served(request.model)
+        slots = sum(worker.slots for worker in workers)
+        await ask(
+            bus.submit,
+            request,
+            inbox=inbox,
+            capacity=max(1, math.ceil(slots * settings.admission_factor)),
+            retry_after_s=settings.retry_after_s,
+        )
+        try:
+            await ask(publish_task, request.model, request.request_id, 0)
+        except BusUnavailableError:
+            failure = Failure("bus_unavailable", "the request could not be queued")
+            end = Event(request.request_id, 0, 0, finish_reason=FinishReason.ERROR, failure=failure)
+            post(bus.close_request, request.request_id, attempt=0, event=end)
+            raise
+
+    async def _raise_not_served(self, model: str) -> None:
+        try:
+            await sync_to_async(selectors.model_named)(model)
+        except ModelNotFoundError:
+            raise
+        raise ModelUnavailableError(model)
+
+
+def check_size(request: GenerationRequest, limit_bytes: int) -> None:
+    """Refuse a request that is empty or larger than the bus should carry.
+
+    Raises:
+        InvalidRequestError: it has no messages, or too much text.
+    """
+    if not request.messages:
+        raise InvalidRequestError("there is no message to answer", param="messages")
+    size = sum(len(message.content.encode()) for message in request.messages)
+    if size > limit_bytes:
+        raise InvalidRequestError(
+            f"the messages have {size} bytes, the limit is {limit_bytes}", param="messages"
+        )

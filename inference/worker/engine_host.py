@@ -1,0 +1,245 @@
+"""One engine, its thread, and its place on the bus."""
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from inference.bus import Bus
+from inference.bus.events import Claim, Heartbeat
+from inference.bus.outbox import Output
+from inference.bus.station import Station
+from inference.conf import InferenceSettings
+from inference.exceptions import InferenceError
+from inference.generation import Failure, FinishReason
+from inference.messages import Message, Role
+from inference.worker.engine_protocol import Engine, StepOutput
+
+logger = logging.getLogger(__name__)
+
+IDLE_S = 0.25
+FAILED_STEPS_LIMIT = 3
+
+SHUTDOWN = Failure("worker_shutdown", "the worker was asked to leave before the answer was done")
+BROKEN = Failure("engine_error", "the model could not go on with this answer")
+TOO_LONG = Failure("timeout", "the answer took too long")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a worker tells about its model."""
+
+    context_length: int = 0
+    device: str = "cpu"
+    dtype: str = "float32"
+
+
+def _do_nothing() -> None:
+    """Stand in where nobody wants to know."""
+
+
+class EngineHost:
+    """Runs an engine in a thread, answers claimed requests, beats while the engine moves.
+
+    Args:
+        engine: the engine; its `step` is called from the host's thread alone.
+        names: models it answers for.
+        bus: the bus.
+        settings: the times.
+        facts: goes into the heartbeat.
+        on_fatal: called with a reason when the engine thread is dead or stuck; the heartbeat has
+            stopped by then.
+
+    Attributes:
+        on_room: called after a step that ended an answer.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        names: Sequence[str],
+        bus: Bus,
+        settings: InferenceSettings,
+        facts: ModelFacts,
+        on_fatal: Callable[[str], None],
+    ) -> None:
+        self.names = tuple(names)
+        self._engine = engine
+        self._settings = settings
+        self._on_fatal = on_fatal
+        self.on_room: Callable[[], None] = _do_nothing
+        self._is_draining = False
+        self._is_leaving = False
+        self._is_lost = False
+        self._moved_at = time.monotonic()
+        # A stranger at every start: a restart inside the time to live is a death all the same.
+        self.worker_id = secrets.token_hex(8)
+        self._beat = Heartbeat(
+            self.worker_id,
+            self.names,
+            slots=engine.load().slots,
+            context_length=facts.context_length,
+            device=facts.device,
+            dtype=facts.dtype,
+        )
+        self._prefixes: dict[str, int] = {}
+        self._thread = threading.Thread(
+            target=self._run, name=f"engine {self.names[0]}", daemon=True
+        )
+        self._thread.start()
+        self._station = Station(
+            bus,
+            worker_id=self.worker_id,
+            vitals=self._vitals,
+            on_cancel=engine.cancel,
+            interval_s=settings.heartbeat_interval_s,
+            chunk_tokens=settings.log_chunk_tokens,
+            pause_s=settings.bus_pause_s,
+        )
+
+    @property
+    def slots(self) -> int:
+        """Answers generated at the same time."""
+        return self._beat.slots
+
+    @property
+    def context_length(self) -> int:
+        """The model's window in tokens; 0 where it is not known."""
+        return self._beat.context_length
+
+    @property
+    def has_room(self) -> bool:
+        """Whether a request taken off the queue now would start soon."""
+        load = self._engine.load()
+        return not self._is_draining and load.running + load.waiting < load.slots + 2
+
+    def answer(self, request_id: str, attempt: int) -> None:
+        """Claim a request, have the engine answer it, return when the answer has left.
+
+        Does nothing where the request was claimed, cancelled or tried anew meanwhile.
+        """
+        patience_s = self._settings.queue_patience_s * 2
+        claim = self._station.claim(request_id, attempt, patience_s=patience_s)
+        if claim is None:
+            return
+        outbox = self._station.outbox
+        self._submit(claim)
+        if not outbox.wait(request_id, self._settings.request_timeout_s):
+            outbox.fail(request_id, TOO_LONG)
+            self._engine.cancel(request_id)
+            outbox.wait(request_id, self._settings.bus_timeout_s)
+
+    def _submit(self, claim: Claim) -> None:
+        """Give a claimed request to the engine; after a lost worker, from the text it had sent."""
+        request = claim.request
+        request_id, params = request.request_id, request.params
+        prefix = claim.prefix
+        messages: Sequence[Message] = request.messages
+        if prefix:
+            if params.max_tokens is not None and len(prefix) >= params.max_tokens:
+                end = Output(request_id, finish_reason=FinishReason.LENGTH)
+                self._station.outbox.put([end])
+                return
+            left = None if params.max_tokens is None else params.max_tokens - len(prefix)
+            params = replace(params, max_tokens=left)
+            messages = [*messages, Message(Role.ASSISTANT, "".join(prefix))]
+            self._prefixes[request_id] = len(prefix)
+        try:
+            self._engine.submit(request_id, messages=messages, params=params)
+        except InferenceError as error:
+            self._station.outbox.fail(request_id, Failure(error.code, str(error)))
+        except Exception:  # the engine lives on; this request does not
+            logger.exception("a request could not be submitted")
+            self._station.outbox.fail(request_id, BROKEN)
+        if self._station.was_cancelled(request_id):
+            self._engine.cancel(request_id)
+
+    def _run(self) -> None:
+        failed_steps = 0
+        while not self._is_leaving:
+            if not self._engine.has_work() and not self._engine.wait_for_work(IDLE_S):
+                self._moved_at = time.monotonic()
+                continue
+            try:
+                outputs = self._engine.step()
+            except Exception:  # one request may be to blame; three in a row, it is the engine
+                logger.exception("an engine step failed")
+                failed_steps += 1
+                self._drop_all(BROKEN)
+                if failed_steps >= FAILED_STEPS_LIMIT:
+                    return
+                continue
+            failed_steps = 0
+            self._moved_at = time.monotonic()
+            self._station.outbox.put([self._output(output) for output in outputs])
+            if any(output.finish_reason is not None for output in outputs):
+                self.on_room()
+
+    def _output(self, output: StepOutput) -> Output:
+        reason, usage = output.finish_reason, output.usage
+        if reason is None:
+            return Output(output.request_id, (output.piece,))
+        prefix_tokens = self._prefixes.pop(output.request_id, 0)
+        if usage is not None and prefix_tokens:
+            usage = replace(
+                usage,
+                prompt_tokens=max(0, usage.prompt_tokens - prefix_tokens),
+                completion_tokens=usage.completion_tokens + prefix_tokens,
+            )
+        # An answer that was cancelled or broke ends without a token.
+        pieces = () if output.token is None else (output.piece,)
+        return Output(output.request_id, pieces, reason, usage, output.failure)
+
+    def _drop_all(self, failure: Failure) -> None:
+        outbox = self._station.outbox
+        for request_id in outbox.open_requests():
+            outbox.fail(request_id, failure)
+            self._engine.cancel(request_id)
+
+    def _vitals(self) -> Heartbeat | None:
+        """Return the heartbeat, or None for an engine that stands still."""
+        if self._is_lost:
+            return None
+        still_s = time.monotonic() - self._moved_at
+        if not self._thread.is_alive() and not self._is_leaving:
+            self._give_up("its thread is dead")
+        elif still_s > self._settings.engine_stall_s:
+            self._give_up(f"no step for {still_s:.0f} s")
+        else:
+            load = self._engine.load()
+            return replace(
+                self._beat,
+                running=load.running,
+                waiting=load.waiting,
+                is_draining=self._is_draining,
+            )
+        return None
+
+    def _give_up(self, reason: str) -> None:
+        self._is_lost = True
+        logger.critical("the engine of %s gives up: %s", self.names[0], reason)
+        self._on_fatal(reason)
+
+    def drain(self) -> None:
+        """Take no new requests and let others know; what runs goes on."""
+        self._is_draining = True
+        self._station.beat_now()
+
+    def finish(self, timeout_s: float) -> None:
+        """Wait for running answers, then end what is left with `worker_shutdown`."""
+        deadline = time.monotonic() + timeout_s
+        outbox = self._station.outbox
+        while time.monotonic() < deadline and (open_requests := outbox.open_requests()):
+            outbox.wait(open_requests[0], deadline - time.monotonic())
+        self._drop_all(SHUTDOWN)
+
+    def close(self) -> None:
+        """Leave the bus and stop the engine thread."""
+        self._is_draining = True
+        self._drop_all(SHUTDOWN)
+        self._station.close()
+        self._is_leaving = True
+        self._thread.join(2)

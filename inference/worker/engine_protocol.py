@@ -1,0 +1,79 @@
+"""What a host needs of an engine; `inference.engine.llm_engine.LLMEngine` is the real one."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from inference.generation import Failure, FinishReason, SamplingParams, Usage
+from inference.messages import Message
+
+
+class StepOutput(Protocol):
+    """What one step of an engine adds to one answer."""
+
+    @property
+    def request_id(self) -> str:
+        """Which answer."""
+
+    @property
+    def piece(self) -> str:
+        """The text of the new token."""
+
+    @property
+    def token(self) -> int | None:
+        """The new token; None where the answer ended without one."""
+
+    @property
+    def finish_reason(self) -> FinishReason | None:
+        """Set on the last output of an answer."""
+
+    @property
+    def usage(self) -> Usage | None:
+        """Set on the last output of an answer."""
+
+    @property
+    def failure(self) -> Failure | None:
+        """Set where the answer broke."""
+
+
+class EngineLoad(Protocol):
+    """How busy an engine is."""
+
+    @property
+    def running(self) -> int:
+        """Answers being generated."""
+
+    @property
+    def waiting(self) -> int:
+        """Answers that wait for a slot."""
+
+    @property
+    def slots(self) -> int:
+        """Answers that can be generated at the same time."""
+
+
+class Engine(Protocol):
+    """Answers many requests step by step; `step` is called from one thread, the rest from any."""
+
+    def submit(
+        self, request_id: str, *, messages: Sequence[Message], params: SamplingParams
+    ) -> None:
+        """Let a conversation be answered; an assistant's last message is continued.
+
+        Raises:
+            InferenceError: it cannot be.
+        """
+
+    def cancel(self, request_id: str) -> None:
+        """End an answer at the next step."""
+
+    def step(self) -> Sequence[StepOutput]:
+        """Compute once for all running answers."""
+
+    def has_work(self) -> bool:
+        """Tell whether a step would do anything."""
+
+    def wait_for_work(self, timeout: float | None = None) -> bool:
+        """Sleep until there is work or the time is over; return `has_work`."""
+
+    def load(self) -> EngineLoad:
+        """Return how busy the engine is."""

@@ -1,0 +1,105 @@
+"""Which models a worker serves, and how they are loaded; torch comes in only when one is."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from inference.bus import Bus
+from inference.conf import InferenceSettings
+from inference.exceptions import InvalidRequestError
+from inference.worker.engine_host import EngineHost, ModelFacts
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One model to serve.
+
+    Attributes:
+        path: local folder, or id on the hub.
+        names: names it is served under; the first one is the main one.
+        device: where it runs; `auto` takes the best that is there.
+        max_batch: answers generated at the same time.
+        context_length: window in tokens; None takes the model's own.
+        load_options: how to load it, as `inference.loading.load_model` takes it.
+    """
+
+    path: str
+    names: tuple[str, ...]
+    device: str = "auto"
+    max_batch: int = 16
+    context_length: int | None = None
+    load_options: dict[str, Any] = field(default_factory=dict)
+
+
+def default_name(path: str) -> str:
+    """Return the name a model gets when nobody gives it one: the last part of its path."""
+    return Path(path.rstrip("/")).name
+
+
+def parse_spec(text: str, **options: Any) -> ModelSpec:
+    """Read `PATH_OR_ID[,NAME]…`; without names the last part of the path is the name.
+
+    Raises:
+        InvalidRequestError: there is no path, or a name is empty.
+    """
+    path, *names = (part.strip() for part in text.split(","))
+    if not path or not all(names):
+        raise InvalidRequestError(f"{text!r} is not of the form PATH_OR_ID[,NAME]…")
+    return ModelSpec(path, tuple(names) or (default_name(path),), **options)
+
+
+def check_names(specs: Sequence[ModelSpec]) -> None:
+    """Refuse two models under one name in the same process.
+
+    Raises:
+        InvalidRequestError: a name occurs twice.
+    """
+    names = [name for spec in specs for name in spec.names]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise InvalidRequestError(f"two models cannot share the name {', '.join(twice)}")
+
+
+def best_device() -> str:
+    """Return the first kind of accelerator that torch finds, or `cpu`."""
+    from inference.loading.devices import IS_AVAILABLE
+
+    accelerators = ("cuda", "mps", "xpu", "npu")
+    return next((device for device in accelerators if IS_AVAILABLE[device]()), "cpu")
+
+
+def host_model(
+    spec: ModelSpec, *, bus: Bus, settings: InferenceSettings, on_fatal: Callable[[str], None]
+) -> EngineHost:
+    """Load a model and start its engine.
+
+    Raises:
+        InferenceError: the model cannot be loaded; the message says what to do.
+    """
+    from inference.engine.config import EngineConfig
+    from inference.engine.llm_engine import LLMEngine
+    from inference.loading.loader import load_model
+
+    device = best_device() if spec.device == "auto" else spec.device
+    loaded = load_model(spec.path, device=device, **spec.load_options)
+    config = EngineConfig(
+        name=spec.names[0],
+        max_num_seqs=spec.max_batch,
+        max_batched_tokens=max(256, spec.max_batch),
+        context_length=spec.context_length or loaded.context_length,
+        threads=1 if loaded.model.num_parameters() < 100_000_000 else None,
+    )
+    engine = LLMEngine(loaded.model, loaded.tokenizer, config)
+    parameter = next(loaded.model.parameters())
+    facts = ModelFacts(
+        context_length=engine.context_length,
+        device=str(parameter.device),
+        dtype=str(parameter.dtype).removeprefix("torch."),
+    )
+    return EngineHost(
+        engine, names=spec.names, bus=bus, settings=settings, facts=facts, on_fatal=on_fatal
+    )

@@ -1,0 +1,113 @@
+"""A worker's life: load, register, answer, leave."""
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Sequence
+
+from django.db import DatabaseError
+
+from inference import services
+from inference.bus import Bus
+from inference.conf import InferenceSettings
+from inference.providers.worker import queue_of
+from inference.worker.engine_host import EngineHost
+from inference.worker.hosts import add_host, remove_hosts
+from inference.worker.model_specs import ModelSpec, host_model
+
+logger = logging.getLogger(__name__)
+
+EXIT_STUCK = 70  # EX_SOFTWARE: a supervisor starts the worker again
+SPARE_THREADS = 64
+
+
+def exit_stuck(reason: str) -> None:
+    """End this process at once: a stuck engine holds its thread, so nothing gentler works."""
+    logger.critical("the worker ends: %s", reason)
+    os._exit(EXIT_STUCK)
+
+
+def stay(reason: str) -> None:
+    """Keep the process: in the embedded mode the site lives on without the model."""
+    logger.critical("a model is gone until the next start: %s", reason)
+
+
+def start_hosts(
+    specs: Sequence[ModelSpec],
+    *,
+    bus: Bus,
+    settings: InferenceSettings,
+    on_fatal: Callable[[str], None],
+    say: Callable[[str], None],
+) -> list[EngineHost]:
+    """Load models one after the other; all or none.
+
+    Args:
+        specs: what to load.
+        bus: where they answer.
+        settings: the times.
+        on_fatal: what happens when an engine is stuck.
+        say: hears of the progress.
+
+    Raises:
+        InferenceError: a model cannot be loaded.
+    """
+    hosts: list[EngineHost] = []
+    try:
+        for spec in specs:
+            say(f"Loading {spec.names[0]} from {spec.path} …")
+            host = host_model(spec, bus=bus, settings=settings, on_fatal=on_fatal)
+            hosts.append(host)
+            add_host(host)
+            _register(spec, host)
+    except BaseException:
+        stop_hosts(hosts)
+        raise
+    return hosts
+
+
+def _register(spec: ModelSpec, host: EngineHost) -> None:
+    """Give the models their cards; a worker without a database serves all the same."""
+    try:
+        for name in spec.names:
+            services.register_model(
+                name=name, path=spec.path, context_length=host.context_length or None
+            )
+    except DatabaseError as error:
+        logger.warning("the model card was not written: %s", error)
+
+
+def stop_hosts(hosts: Sequence[EngineHost]) -> None:
+    """Close hosts and forget them."""
+    for host in hosts:
+        host.close()
+    remove_hosts(hosts)
+
+
+class LeaveInTime:
+    """Lets running answers finish, but not for ever.
+
+    Args:
+        drain_s: time they get.
+    """
+
+    def __init__(self, drain_s: float) -> None:
+        self._drain_s = drain_s
+
+    def __call__(self, hosts: Sequence[EngineHost]) -> None:
+        """Announce the end and count down in the background."""
+        for host in hosts:
+            host.drain()
+            threading.Thread(
+                target=host.finish, args=[self._drain_s], name="drain", daemon=True
+            ).start()
+
+
+def queues_of(specs: Sequence[ModelSpec]) -> list[str]:
+    """Return the Celery queues of all names."""
+    return [queue_of(name) for spec in specs for name in spec.names]
+
+
+def task_threads(specs: Sequence[ModelSpec]) -> int:
+    """Return how many tasks may wait for answers at a time."""
+    return 2 * sum(spec.max_batch for spec in specs) + SPARE_THREADS
