@@ -1,4 +1,4 @@
-"""Answers that grow with the clock, as a model's do: the same text to whoever asks from any token."""
+"""Answers that grow with the clock, as a model's do, and are the same from any token on."""
 
 import re
 import time

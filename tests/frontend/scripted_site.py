@@ -1,4 +1,4 @@
-"""A site whose pages are real and whose models are a script: `python -m tests.frontend.scripted_site PORT`."""
+"""A site whose pages are real and whose models are a script; takes the port as its argument."""
 
 import os
 import sys

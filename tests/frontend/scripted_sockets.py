@@ -1,4 +1,4 @@
-"""The battle and chat sockets of the scripted site: the protocol of the real ones, no models behind.
+"""The sockets of the scripted site: the protocol of the real ones, no models behind.
 
 Prompts that hold `cut` close the connection once in the middle of the answer, without a word;
 prompts that hold `error:CODE` are refused with that code.
@@ -126,7 +126,9 @@ class ScriptedBattle(ScriptedSocket):
         turn = {"prompt": text, **{side: scripted_answer(text, side=side) for side in "ab"}}
         self.battle["turns"].append(turn)
         is_first = len(self.battle["turns"]) == 1
-        await self.send_json(self.state() if is_first else {"type": "accepted", "sides": ["a", "b"]})
+        await self.send_json(
+            self.state() if is_first else {"type": "accepted", "sides": ["a", "b"]}
+        )
         for side in "ab":
             self.stream(turn[side], text, 0, {"side": side})
 

@@ -28,7 +28,10 @@ class Entry:
     model: ModelChoice
 
 
-OLD_CHATS = [Entry("e" * 32, "A chat of last week", MODELS[1]), Entry("d" * 32, "旧的对话", MODELS[0])]
+OLD_CHATS = [
+    Entry("e" * 32, "A chat of last week", MODELS[1]),
+    Entry("d" * 32, "旧的对话", MODELS[0]),
+]
 
 
 def battle(request: HttpRequest) -> HttpResponse:
@@ -36,9 +39,10 @@ def battle(request: HttpRequest) -> HttpResponse:
 
 
 def chat(request: HttpRequest, public_id: str | None = None) -> HttpResponse:
+    models = {model.name: model for model in MODELS}
     known = {
-        id: Entry(id, held["title"], next(model for model in MODELS if model.name == held["model"]))
-        for id, held in ScriptedChat.conversations.items()
+        key: Entry(key, held["title"], models[held["model"]])
+        for key, held in ScriptedChat.conversations.items()
     }
     context = {
         "conversations": [*known.values(), *OLD_CHATS],

@@ -5,10 +5,14 @@ import { keys } from "../js/keys.js";
 export function setUpHistory(root) {
   const list = root.querySelector(".history");
   const button = root.querySelector(".history-button");
-  button.addEventListener("click", () => {
-    const isOpen = list.classList.toggle("is-open");
+  const close = list.querySelector(".history-close");
+  const show = (isOpen) => {
+    list.classList.toggle("is-open", isOpen);
     button.setAttribute("aria-expanded", String(isOpen));
-  });
+    (isOpen ? close : button).focus();
+  };
+  button.addEventListener("click", () => show(true));
+  close.addEventListener("click", () => show(false));
   keys({
     n: () => location.assign(list.querySelector(".new-chat").href),
     j: () => step(list, 1),
