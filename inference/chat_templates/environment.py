@@ -1,6 +1,6 @@
 """The sandbox chat templates are rendered in; they come with models and are not trusted."""
 
-import datetime
+import datetime as dt
 import json
 from collections.abc import Callable
 from functools import lru_cache
@@ -37,7 +37,7 @@ def _raise_exception(message: str) -> NoReturn:
 
 
 def _strftime_now(layout: str) -> str:
-    return datetime.datetime.now(tz=datetime.UTC).strftime(layout)
+    return dt.datetime.now(tz=dt.UTC).strftime(layout)
 
 
 def _to_json(value: Any, ensure_ascii: bool = False, indent: int | None = None) -> str:

@@ -38,8 +38,11 @@ class ModelRunner(Protocol):
     def has_prefix_reuse(self) -> bool:
         """Whether a sequence may begin with blocks that another one computed."""
 
+    def compute(self, chunks: Sequence[Chunk]) -> Tensor:
+        """Compute chunks and return the scores after those that reach their end, [S, V]."""
+
     def run(self, chunks: Sequence[Chunk]) -> ForwardResult:
-        """Compute the chunks; one that fails does not touch the others."""
+        """Compute chunks; one that fails does not touch the others."""
 
     def forget(self, sequence: RunningSequence) -> None:
         """Drop what was kept for a sequence that lost its blocks."""
@@ -62,14 +65,14 @@ class PackedRunner:
 
     def run(self, chunks: Sequence[Chunk]) -> ForwardResult:
         """Compute the chunks together; where that fails, each alone, to find the one at fault."""
-        return run_isolating(self._forward, chunks)
+        return run_isolating(self.compute, chunks)
 
     def forget(self, sequence: RunningSequence) -> None:
         """Nothing to drop: the blocks are the memory."""
 
     @torch.inference_mode()
-    def _forward(self, chunks: Sequence[Chunk]) -> Tensor:
-        """Return the scores after each sampled chunk, [S, V]."""
+    def compute(self, chunks: Sequence[Chunk]) -> Tensor:
+        """Compute the chunks in one forward pass; return the scores after the sampled, [S, V]."""
         tokens: list[int] = []
         positions: list[int] = []
         slots: list[int] = []
@@ -129,7 +132,7 @@ class PlainRunner:
         """Compute the chunks one after the other."""
         result = ForwardResult()
         for chunk in chunks:
-            collect(result, self._forward, [chunk])
+            collect(result, self.compute, [chunk])
         return result
 
     def forget(self, sequence: RunningSequence) -> None:
@@ -137,7 +140,8 @@ class PlainRunner:
         self._caches.pop(sequence.request_id, None)
 
     @torch.inference_mode()
-    def _forward(self, chunks: Sequence[Chunk]) -> Tensor:
+    def compute(self, chunks: Sequence[Chunk]) -> Tensor:
+        """Compute one chunk and return the scores after it, [1, V]."""
         (chunk,) = chunks
         tokens = chunk.sequence.tokens[chunk.start : chunk.end]
         # A chunk from the start is a new sequence or one that was preempted.

@@ -13,6 +13,7 @@ from inference.engine.config import EngineConfig
 from inference.engine.kv_cache import KVCache
 from inference.engine.model_runner import ModelRunner, PackedRunner, PlainRunner
 from inference.engine.sequence import Chunk, Sequence
+from inference.exceptions import ModelLoadError
 
 logger = logging.getLogger(__name__)
 
@@ -37,32 +38,31 @@ def choose_runner(
 ) -> ChosenRunner:
     """Return the fastest runner that gives the model's own scores.
 
-    The model is asked once by itself and once through the flat batch: two sequences, two chunks
-    each, scattered blocks. Where the scores differ or the batch fails, the model keeps its own
-    attention and runs plainly. A model that runs in the flat batch keeps our attention: from then
-    on it belongs to the engine.
+    The model is asked once by itself and once through each runner: two sequences, two chunks
+    each, scattered blocks. Where the flat batch fails or its scores differ, the model keeps its
+    own attention and runs plainly. A model that runs in the flat batch keeps our attention: from
+    then on it belongs to the engine.
+
+    Raises:
+        ModelLoadError: neither way gives the model's own scores.
     """
     wanted_tokens = config.kv_cache_tokens or config.max_num_seqs * context_length
     original = model.config._attn_implementation  # noqa: SLF001 (the only place it is told)
-    try:
-        expected = _own_scores(model)
-        model.set_attn_implementation(PACKED_ATTENTION)
-        cache = KVCache(block_count=6, block_size=PROBE_BLOCK_SIZE)
-        error = _relative_error(_packed_scores(model, cache), expected)
-    except Exception as problem:  # any refusal means: not this way
-        reason = f"{type(problem).__name__}: {problem}"
-    else:
-        is_exact = expected.dtype == torch.float32 and not _is_quantized(model)
-        limit = LARGEST_ERROR if is_exact else LARGEST_ERROR_LOW_PRECISION
-        if error <= limit:
-            tokens = min(wanted_tokens, _allowed_tokens(model, config, cache))
-            packed = KVCache(
-                block_count=max(1, tokens // config.block_size), block_size=config.block_size
-            )
-            return _chosen(PackedRunner(model, packed), packed.block_count, config, context_length)
-        reason = f"its scores would differ by {error:.1e}"
-    logger.warning("%s runs one sequence at a time: %s", config.name, reason)
+    expected = _own_scores(model)
+    model.set_attn_implementation(PACKED_ATTENTION)
+    probe_cache = KVCache(block_count=6, block_size=PROBE_BLOCK_SIZE)
+    problem = _problem_of(PackedRunner(model, probe_cache), model, expected, is_batched=True)
+    if problem is None:
+        tokens = min(wanted_tokens, _allowed_tokens(model, config, probe_cache))
+        cache = KVCache(
+            block_count=max(1, tokens // config.block_size), block_size=config.block_size
+        )
+        return _chosen(PackedRunner(model, cache), cache.block_count, config, context_length)
+    logger.warning("%s runs one sequence at a time: %s", config.name, problem)
     model.set_attn_implementation(original)
+    plain_problem = _problem_of(PlainRunner(model), model, expected, is_batched=False)
+    if plain_problem is not None:
+        raise ModelLoadError(f"{config.name} cannot be served by this engine: {plain_problem}")
     block_count = max(1, wanted_tokens // config.block_size)
     return _chosen(PlainRunner(model), block_count, config, context_length)
 
@@ -98,24 +98,32 @@ def _own_scores(model: PreTrainedModel) -> Tensor:
     return torch.stack(rows)
 
 
-def _packed_scores(model: PreTrainedModel, cache: KVCache) -> Tensor:
-    """The same scores by the flat batch."""
-    runner = PackedRunner(model, cache)
+def _problem_of(
+    runner: ModelRunner, model: PreTrainedModel, expected: Tensor, *, is_batched: bool
+) -> str | None:
+    """Say why a runner does not fit the model; None where it gives the expected scores."""
     sequences = [
-        Sequence("probe", tokens, len(tokens), 1, blocks=list(blocks), is_scattered=True)
-        for tokens, blocks in zip(_probe_tokens(model), PROBE_BLOCKS, strict=True)
+        Sequence(f"probe {number}", tokens, len(tokens), 1, blocks=list(blocks), is_scattered=True)
+        for number, (tokens, blocks) in enumerate(
+            zip(_probe_tokens(model), PROBE_BLOCKS, strict=True)
+        )
     ]
     middle = PROBE_TOKENS * 2 // 3
-    runner.run([Chunk(sequence, 0, middle) for sequence in sequences])
-    result = runner.run([Chunk(sequence, middle, PROBE_TOKENS - middle) for sequence in sequences])
-    for _, failure in result.failures:
-        raise failure
-    return torch.stack(result.logits)
-
-
-def _relative_error(found: Tensor, expected: Tensor) -> float:
-    """Size of the difference, as a part of the size of what was expected."""
-    return float((found.float() - expected.float()).norm() / expected.float().norm())
+    groups = [sequences] if is_batched else [[sequence] for sequence in sequences]
+    rows = []
+    try:
+        for group in groups:
+            runner.compute([Chunk(sequence, 0, middle) for sequence in group])
+            chunks = [Chunk(sequence, middle, PROBE_TOKENS - middle) for sequence in group]
+            rows.append(runner.compute(chunks))
+    except Exception as error:  # any refusal means: not this way
+        return f"{type(error).__name__}: {error}"
+    found = torch.cat(rows).float()
+    difference = float((found - expected.float()).norm() / expected.float().norm())
+    is_exact = expected.dtype == torch.float32 and not _is_quantized(model)
+    if difference <= (LARGEST_ERROR if is_exact else LARGEST_ERROR_LOW_PRECISION):
+        return None
+    return f"its scores would differ by {difference:.1e}"
 
 
 def _is_quantized(model: PreTrainedModel) -> bool:

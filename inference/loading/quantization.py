@@ -1,9 +1,14 @@
 """Weights in 8 or 4 bits, by bitsandbytes."""
 
+import logging
+
 import torch
 from transformers import BitsAndBytesConfig
 
 from inference.exceptions import ModelLoadError
+
+# It warns of its cast to half precision once for every matrix of every step.
+logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
 
 
 def quantization_config(
