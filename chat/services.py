@@ -162,7 +162,11 @@ def moderator_findings(text: str) -> list[Finding]:
 
 def _locked(conversation_id: int) -> Conversation:
     """Return the conversation, locked, without an open answer."""
-    conversation = Conversation.objects.select_for_update().get(pk=conversation_id)
+    conversation = (
+        Conversation.objects.select_for_update(of=("self",))
+        .select_related("model")
+        .get(pk=conversation_id)
+    )
     if conversation.messages.filter(state__in=Message.OPEN_STATES).exists():
         raise TurnRunningError
     return conversation

@@ -349,15 +349,6 @@ async def test_a_failed_side_is_told_in_neutral_words_and_answered_again_alone(
     no_name_in(socket.frames[:-1])
 
 
-@pytest.fixture
-def failing(monkeypatch: pytest.MonkeyPatch) -> Any:
-    from tests.support.scripted import FailingSource
-
-    monkeypatch.setattr("inference.providers.registry.ScriptedSource", FailingSource)
-    yield FailingSource
-    FailingSource.failing_model = ""
-
-
 async def test_no_frame_before_the_vote_names_a_model(settings: Any) -> None:
     settings.CHAT = dict.fromkeys(
         ("prompts_per_minute", "prompts_per_minute_network", "events_per_minute"), 10_000
