@@ -199,12 +199,18 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
 }
 
+# How many proxies of ours write into X-Forwarded-For; 0 ignores the header.
+TRUSTED_PROXIES = env.number("FASTCHAT_TRUSTED_PROXIES", 0)
+
 # One dict an app, read through <app>/conf.py; every key is in docs/reference/settings.md.
 INFERENCE: dict[str, Any] = {
     "redis_url": REDIS_URL,
     "scripted_models": env.names("FASTCHAT_SCRIPTED_MODELS"),
+    "api_requires_key": env.flag("FASTCHAT_API_REQUIRES_KEY", default=False),
+    "metrics_token": env.text("FASTCHAT_METRICS_TOKEN"),
+    "trusted_proxy_count": TRUSTED_PROXIES,
 }
-CHAT: dict[str, Any] = {}
+CHAT: dict[str, Any] = {"trusted_proxy_count": TRUSTED_PROXIES}
 ARENA: dict[str, Any] = {"vote_counters": ["leaderboard.services.count_vote"]}
 LEADERBOARD: dict[str, Any] = {}
 TRAINING: dict[str, Any] = {}

@@ -6,6 +6,7 @@ from fastchat_site.settings.base import INFERENCE
 
 SECRET_KEY = env.required("SECRET_KEY", hint="50 random characters; keep them secret")
 SECURE_SSL_REDIRECT = env.flag("FASTCHAT_SSL_REDIRECT", default=True)
+SECURE_REDIRECT_EXEMPT = [r"^health/"]  # balancers ask over plain HTTP
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 31_536_000
 SESSION_COOKIE_SECURE = True
@@ -15,4 +16,4 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "fastchat_site.static_storage.HashedModuleStorage"},
 }
-INFERENCE["api_requires_key"] = True
+INFERENCE["api_requires_key"] = env.flag("FASTCHAT_API_REQUIRES_KEY", default=True)

@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from inference import selectors
-from inference.api import answers
+from inference.api import answers, schema
 from inference.api.answers import Answer, Heading
 from inference.api.base import ApiView
 from inference.api.choices import Choices
@@ -40,7 +40,8 @@ class ChatCompletions(ApiView):
     @extend_schema(
         operation_id="createChatCompletion",
         request=ChatCompletionSerializer,
-        responses={(200, "application/json"): OpenApiTypes.OBJECT},
+        responses=schema.answers(schema.CompletionObject, takes_body=True)
+        | {(200, "text/event-stream"): OpenApiTypes.STR},
     )
     async def post(self, request: Request) -> HttpResponseBase:
         """Answer a conversation.

@@ -5,11 +5,11 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.http import HttpResponseBase, JsonResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
 from inference import client, selectors
+from inference.api import schema
 from inference.api.base import ApiView
 from inference.exceptions import ModelNotFoundError
 from inference.models import LanguageModel
@@ -21,7 +21,7 @@ OWNER = "fastchat-site"
 class ModelList(ApiView):
     """Lists the models that live workers serve and whose cards do not hide them."""
 
-    @extend_schema(operation_id="listModels", responses={200: OpenApiTypes.OBJECT})
+    @extend_schema(operation_id="listModels", responses=schema.answers(schema.ModelListObject))
     async def get(self, request: Request) -> HttpResponseBase:  # noqa: ARG002  (DRF's signature)
         """List the models that can be asked now."""
         cards = await visible_models()
@@ -31,7 +31,7 @@ class ModelList(ApiView):
 class ModelDetail(ApiView):
     """Shows one of them."""
 
-    @extend_schema(operation_id="retrieveModel", responses={200: OpenApiTypes.OBJECT})
+    @extend_schema(operation_id="retrieveModel", responses=schema.answers(schema.ModelObject))
     async def get(self, request: Request, name: str) -> HttpResponseBase:  # noqa: ARG002
         """Show one model."""
         cards = await visible_models()
