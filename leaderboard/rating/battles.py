@@ -56,7 +56,7 @@ class PairCounts:
     @property
     def battles(self) -> Floats:
         """Battles of each pair, [P]."""
-        total: Floats = self.counts.sum(axis=1)
+        total: Floats = self.counts @ np.ones(len(OUTCOMES))
         return total
 
     @property

@@ -53,6 +53,8 @@ def standings_to(core: Indices, counts: PairCounts) -> list[Standing]:
     standings = [Standing.APART] * size
     if not len(core):
         return standings
+    if len(core) == size:
+        return [Standing.RATED] * size
     graph = _points_given(counts)
     # What the core's losses lead to stands above it; what leads to the core stands below.
     for index in breadth_first_order(graph, core[0], return_predecessors=False):

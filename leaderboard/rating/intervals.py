@@ -29,12 +29,27 @@ def sandwich_covariance(counts: PairCounts, strengths: Floats) -> Floats:
         Preference", section 4 and appendix A; White 1982, "Maximum Likelihood Estimation of
         Misspecified Models".
     """
-    size = len(counts.models)
+    bread = model_covariance(counts, strengths)
     chance = expit(strengths[counts.first] - strengths[counts.second])
-    squared_surprise = (counts.counts * (SCORES - chance[:, np.newaxis]) ** 2).sum(axis=1)
-    meat = laplacian(counts.first, counts.second, squared_surprise, size)
-    bread = _pseudo_inverse(PairLikelihood.of(counts).information(strengths))
+    squared_surprise = (counts.counts * (SCORES - chance[:, np.newaxis]) ** 2) @ np.ones(
+        len(SCORES)
+    )
+    meat = laplacian(counts.first, counts.second, squared_surprise, len(counts.models))
     covariance: Floats = bread @ meat @ bread
+    return covariance
+
+
+def model_covariance(counts: PairCounts, strengths: Floats) -> Floats:
+    """Return the covariance if the model were exactly true: the inverse information, [M, M].
+
+    Ties vary less than the model assumes, so with many of them it is too large.
+    """
+    information = PairLikelihood.of(counts).information(strengths)
+    # The information is a connected graph's Laplacian: its null space is the all-ones direction,
+    # which is filled before inverting and taken out again.
+    size = len(information)
+    shift = information.diagonal().mean() / size
+    covariance: Floats = inv(information + shift) - 1.0 / (shift * size**2)
     return covariance
 
 
@@ -50,15 +65,7 @@ def half_widths(counts: PairCounts, strengths: Floats, *, level: float = 0.95) -
         level: how often a single interval covers the truth, in (0, 1).
     """
     robust = sandwich_covariance(counts, strengths).diagonal()
-    assumed = _pseudo_inverse(PairLikelihood.of(counts).information(strengths)).diagonal()
+    assumed = model_covariance(counts, strengths).diagonal()
     trust = counts.votes / (counts.votes + LEANING_VOTES)
     widths: Floats = ndtri(0.5 + level / 2) * np.sqrt(trust * robust + (1 - trust) * assumed)
     return widths
-
-
-def _pseudo_inverse(matrix: Floats) -> Floats:
-    """Return the pseudo-inverse of a connected graph's Laplacian, whose null space is all-ones."""
-    size = len(matrix)
-    shift = matrix.diagonal().mean() / size
-    inverse: Floats = inv(matrix + shift) - 1.0 / (shift * size**2)
-    return inverse

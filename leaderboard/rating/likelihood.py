@@ -55,8 +55,9 @@ class PairLikelihood:
     def value(self, strengths: Floats) -> float:
         """Return the log-likelihood, at most 0."""
         gap = strengths[self.first] - strengths[self.second]
-        played = self.scores @ log_sigmoid(gap) + (self.battles - self.scores) @ log_sigmoid(-gap)
-        ghosts = 0.5 * self.ghost_ties @ (log_sigmoid(strengths) + log_sigmoid(-strengths))
+        # log_sigmoid(-gap) is log_sigmoid(gap) - gap, which saves the second logarithm.
+        played = self.battles @ log_sigmoid(gap) - (self.battles - self.scores) @ gap
+        ghosts = self.ghost_ties @ (log_sigmoid(strengths) - 0.5 * strengths)
         return float(played + ghosts)
 
     def gradient(self, strengths: Floats) -> Floats:
@@ -127,8 +128,10 @@ def maximise(likelihood: PairLikelihood, *, start: Floats, free: Indices) -> Flo
 
 def _newton_step(likelihood: PairLikelihood, strengths: Floats, free: Indices) -> Floats:
     """Return the step of the free strengths; the all-ones direction costs, so it stays unused."""
-    matrix = likelihood.information(strengths)[np.ix_(free, free)]
-    if len(free) == likelihood.size and not likelihood.ghost_ties.any():
-        matrix += matrix.diagonal().mean() / len(free)
+    matrix = likelihood.information(strengths)
+    if len(free) < likelihood.size:
+        matrix = matrix[np.ix_(free, free)]
+    elif not likelihood.ghost_ties.any():
+        matrix += matrix.diagonal().mean() / likelihood.size
     step: Floats = cho_solve(cho_factor(matrix), likelihood.gradient(strengths)[free])
     return step
