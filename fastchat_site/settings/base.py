@@ -225,8 +225,11 @@ LOGGING: dict[str, Any] = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("FASTCHAT_LOG_LEVEL", "INFO")},
     "loggers": {
+        "celery": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
+        # It warns that memory:// names no host.
+        "kombu.connection": {"level": "ERROR"},
         "django.channels.server": {"level": "WARNING"},
     },
 }
