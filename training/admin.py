@@ -1,7 +1,5 @@
 """Runs as a researcher sees them: to read, not to edit."""
 
-from typing import ClassVar
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -31,7 +29,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no arguments
 class TrainingRunAdmin(ReadOnlyAdmin):
     """Lists runs with their state, loss and exam."""
 
-    list_display: ClassVar = [
+    list_display = [
         "recipe_name",
         "state",
         "progress",
@@ -42,8 +40,8 @@ class TrainingRunAdmin(ReadOnlyAdmin):
         "started_at",
         "finished_at",
     ]
-    list_filter: ClassVar = ["state", "recipe_name"]
-    search_fields: ClassVar = ["recipe_name", "public_id", "output_dir", "weights_sha256"]
+    list_filter = ["state", "recipe_name"]
+    search_fields = ["recipe_name", "public_id", "output_dir", "weights_sha256"]
     date_hierarchy = "started_at"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[TrainingRun]:  # noqa: ARG002
@@ -60,6 +58,6 @@ class TrainingRunAdmin(ReadOnlyAdmin):
 class TrainingMetricAdmin(ReadOnlyAdmin):
     """Lists the points of the curves."""
 
-    list_display: ClassVar = ["run", "step", "loss", "learning_rate", "grad_norm", "tokens_per_s"]
-    list_filter: ClassVar = ["run__recipe_name"]
-    list_select_related: ClassVar = ["run"]
+    list_display = ["run", "step", "loss", "learning_rate", "grad_norm", "tokens_per_s"]
+    list_filter = ["run__recipe_name"]
+    list_select_related = ["run"]

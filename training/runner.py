@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Protocol
 
-from transformers import AutoTokenizer, PreTrainedTokenizerFast
+from transformers import PreTrainedTokenizerFast
 
 from inference.services import register_model
 from training import services
@@ -175,7 +175,10 @@ def _prepare_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """Train the tokenizer and note the recipe beside it, or read what an earlier leg has left."""
     if resume:
-        return AutoTokenizer.from_pretrained(folder / "tokenizer")
+        trained: PreTrainedTokenizerFast = PreTrainedTokenizerFast.from_pretrained(
+            folder / "tokenizer"
+        )
+        return trained
     dialogues = map(corpus.dialogue, range(recipe.tokenizer.dialogues))
     tokenizer = train_tokenizer(
         (message.content for dialogue in dialogues for message in dialogue),

@@ -26,6 +26,7 @@ def render_card(recipe: Recipe, report: ExamReport, *, parameter_count: int) -> 
         steps=schedule.steps,
         batch_size=schedule.batch_size,
         learning_rate=schedule.learning_rate,
+        decay_share=schedule.decay_share,
         parameter_count=parameter_count,
         accuracy=report.accuracy,
         asked=report.asked.total(),

@@ -35,8 +35,9 @@ class Schedule:
     Attributes:
         steps: optimiser steps.
         batch_size: dialogues a step.
-        learning_rate: peak of the cosine, reached after `warmup_steps`.
-        final_rate_share: where the cosine ends, as a share of the peak.
+        learning_rate: reached after `warmup_steps`, held, and lowered at the end.
+        decay_share: share of the steps, the last ones, over which the rate falls to nothing. The
+            steps before do not depend on `steps`, so a run can be made longer later.
         weight_decay: AdamW's.
         max_grad_norm: gradients are clipped to this length.
         max_length: longest dialogue in tokens; more is cut at the end of a turn.
@@ -46,15 +47,15 @@ class Schedule:
     """
 
     steps: int = 3000
-    batch_size: int = 8
+    batch_size: int = 4
     learning_rate: float = 3e-3
     warmup_steps: int = 30
-    final_rate_share: float = 0.05
+    decay_share: float = 0.3
     weight_decay: float = 0.1
     max_grad_norm: float = 1.0
     max_length: int = 2048
     save_steps: int = 500
-    logging_steps: int = 20
+    logging_steps: int = 50
     threads: int = 1
 
 
@@ -140,14 +141,13 @@ def _build(kind: type[_T], values: Mapping[str, Any], *, where: str) -> _T:
     chosen: dict[str, Any] = {}
     for name, value in values.items():
         expected = hints[name]
-        if is_dataclass(expected):
+        if isinstance(expected, type) and is_dataclass(expected):
             if not isinstance(value, Mapping):
                 raise RecipeError(f"{where + name!r} must be a section")
             chosen[name] = _build(expected, value, where=f"{where}{name}.")
         else:
             chosen[name] = _checked(expected, value, name=where + name)
-    missing = [f.name for f in fields(kind) if f.name == "name" and "name" not in chosen]  # type: ignore[arg-type]
-    if missing:
+    if kind is Recipe and "name" not in chosen:
         raise RecipeError("a recipe needs a 'name'")
     return kind(**chosen)
 
@@ -167,6 +167,8 @@ def _check_ranges(recipe: Recipe) -> None:
             least = 0 if item.name in ZERO_IS_FINE else 1e-12
             if not least <= value < float("inf"):
                 raise RecipeError(f"{item.name!r} cannot be {value}")
+    if recipe.schedule.decay_share > 1:
+        raise RecipeError(f"'decay_share' cannot be {recipe.schedule.decay_share}")
     if recipe.model.hidden_size % recipe.model.heads:
         raise RecipeError("'model.hidden_size' must be a multiple of 'model.heads'")
     if recipe.schedule.max_length > recipe.model.context_length:
@@ -175,4 +177,4 @@ def _check_ranges(recipe: Recipe) -> None:
         raise RecipeError(f"'dtype' must be float16 or float32, not {recipe.dtype!r}")
 
 
-ZERO_IS_FINE = frozenset({"warmup_steps", "weight_decay", "final_rate_share"})
+ZERO_IS_FINE = frozenset({"warmup_steps", "weight_decay"})

@@ -128,7 +128,7 @@ def _generate(
         pad_token_id=padding,
     )
     with torch.inference_mode():
-        output = model.generate(
+        output = model.generate(  # type: ignore[operator]  # a mixin's method, seen as a module
             input_ids=ids.to(model.device),
             attention_mask=mask.to(model.device),
             generation_config=config,

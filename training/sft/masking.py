@@ -46,7 +46,8 @@ def encode_dialogue(tokenizer: PreTrainedTokenizerFast, messages: Sequence[Messa
     Raises:
         UntrainableDialogueError: the template rewrites an answer, so that it cannot be found.
     """
-    safe = [_defused(tokenizer, message) for message in messages]
+    specials = special_texts(tokenizer)
+    safe = [_defused(message, specials) for message in messages]
     text = _render(tokenizer, safe)
     spans = answer_spans(tokenizer, safe, text)
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
@@ -63,29 +64,33 @@ def answer_spans(
 ) -> list[tuple[int, int]]:
     """Return where the answers stand in the rendered text, as (begin, end) character offsets.
 
-    An answer ends after the token that closes its turn, where the template writes one.
+    An answer begins where the prompt for it ends, so that training sees the very prefix that
+    generation starts from. It ends after the special token that closes its turn.
     """
+    specials = special_texts(tokenizer)
     spans: list[tuple[int, int]] = []
     for index, message in enumerate(messages):
         if message.role is not Role.ASSISTANT:
             continue
-        before = _render(tokenizer, messages[:index], add_generation_prompt=True)
-        through = _render(tokenizer, messages[: index + 1])
-        if not (text.startswith(through) and through.startswith(before)):
+        prompt = _render(tokenizer, messages[:index], add_generation_prompt=True)
+        end = _end_of_turn(text, len(prompt), message.content, specials)
+        if not text.startswith(prompt) or end is None:
             return _spans_by_sentinel(tokenizer, messages, text)
-        spans.append((len(before), _end_of_turn(tokenizer, through, len(before), message.content)))
+        spans.append((len(prompt), end))
     return spans
 
 
-def _end_of_turn(tokenizer: PreTrainedTokenizerFast, through: str, begin: int, content: str) -> int:
-    """Return the offset after the answer and its closing special token, before any line feed."""
-    end_of_content = through.rfind(content.strip(), begin) + len(content.strip())
-    found = [
-        position + len(token)
-        for token in special_texts(tokenizer)
-        if (position := through.find(token, end_of_content)) >= 0
-    ]
-    return min(found, default=len(through))
+def _end_of_turn(text: str, begin: int, content: str, specials: frozenset[str]) -> int | None:
+    """Return the offset after an answer and the special token right behind it, if it is there."""
+    start = text.find(content.strip(), begin)
+    if start < 0:
+        return None
+    end = start + len(content.strip())
+    behind = end + len(text[end:]) - len(text[end:].lstrip())
+    closing = max(
+        (token for token in specials if text.startswith(token, behind)), key=len, default=""
+    )
+    return behind + len(closing) if closing else end
 
 
 def _spans_by_sentinel(
@@ -97,6 +102,7 @@ def _spans_by_sentinel(
         for i, m in enumerate(messages)
     ]
     rendered = _render(tokenizer, marked)
+    specials = special_texts(tokenizer)
     spans: list[tuple[int, int]] = []
     removed = 0
     for index, message in enumerate(messages):
@@ -105,9 +111,10 @@ def _spans_by_sentinel(
         sentinel = _SENTINEL.format(index=index)
         position = rendered.find(sentinel)
         begin = position - removed
-        if position < 0 or not text.startswith(message.content.strip(), begin):
-            raise UntrainableDialogueError(f"the chat template rewrites answer {index}")
-        spans.append((begin, _end_of_turn(tokenizer, text, begin, message.content)))
+        end = _end_of_turn(text, begin, message.content, specials)
+        if position < 0 or end is None:
+            raise UntrainableDialogueError(f"the chat template rewrites message {index}")
+        spans.append((begin, end))
         removed += len(sentinel)
     return spans
 
@@ -118,9 +125,9 @@ def special_texts(tokenizer: PreTrainedTokenizerFast) -> frozenset[str]:
     return frozenset(token.content for token in added.values() if token.special)
 
 
-def _defused(tokenizer: PreTrainedTokenizerFast, message: Message) -> Message:
+def _defused(message: Message, specials: frozenset[str]) -> Message:
     content = message.content
-    for special in special_texts(tokenizer):
+    for special in specials:
         content = content.replace(special, special[:1] + WORD_JOINER + special[1:])
     return Message(message.role, content)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 from transformers import (
     PreTrainedModel,
@@ -108,12 +108,12 @@ def newest_checkpoint(output_dir: Path) -> Path:
     return Path(found)
 
 
-class AnswerTrainer(Trainer):  # type: ignore[misc]  # untyped base
+class AnswerTrainer(Trainer):
     """A Trainer that computes scores only for the tokens that carry a label."""
 
     def compute_loss(
         self,
-        model: nn.Module,
+        model: Any,  # a causal language model of transformers: its body, then `lm_head`
         inputs: dict[str, Tensor],
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
@@ -126,7 +126,7 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]  # untyped base
         labels = inputs["labels"][:, 1:]
         hidden = model.model(input_ids=inputs["input_ids"], use_cache=False).last_hidden_state
         trained = labels != IGNORED
-        scores = model.lm_head(hidden[:, :-1][trained])  # type: ignore[operator]
+        scores = model.lm_head(hidden[:, :-1][trained])
         total = functional.cross_entropy(scores.float(), labels[trained], reduction="sum")
         loss = total / (trained.sum() if num_items_in_batch is None else num_items_in_batch)
         return (loss, {"logits": scores}) if return_outputs else loss
@@ -146,7 +146,7 @@ class TokenCounter:
         return collate_dialogues(dialogues, padding_id=padding_id)
 
 
-class ProgressReport(TrainerCallback):  # type: ignore[misc]  # untyped base
+class ProgressReport(TrainerCallback):
     """Turns the Trainer's log lines into `Progress` and stops a run that has diverged."""
 
     def __init__(self, on_progress: Callable[[Progress], None], counter: TokenCounter) -> None:
@@ -190,8 +190,11 @@ def _arguments(recipe: Recipe, output_dir: Path) -> TrainingArguments:
         max_steps=schedule.steps,
         per_device_train_batch_size=schedule.batch_size,
         learning_rate=schedule.learning_rate,
-        lr_scheduler_type="cosine_with_min_lr",
-        lr_scheduler_kwargs={"min_lr_rate": schedule.final_rate_share},
+        lr_scheduler_type="warmup_stable_decay",
+        lr_scheduler_kwargs={
+            "num_decay_steps": round(schedule.steps * schedule.decay_share),
+            "decay_type": "linear",
+        },
         warmup_steps=schedule.warmup_steps,
         weight_decay=schedule.weight_decay,
         max_grad_norm=schedule.max_grad_norm,

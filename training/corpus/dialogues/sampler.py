@@ -43,8 +43,8 @@ class DialogueShape:
     follow_share: float = 0.3
     careless_share: float = 0.2
     system_share: float = 0.12
-    lengths: tuple[tuple[float, int, int], ...] = ((0.8, 1, 3), (0.17, 4, 8), (0.03, 24, 44))
-    group_size: int = 8
+    lengths: tuple[tuple[float, int, int], ...] = ((0.86, 1, 3), (0.125, 4, 8), (0.015, 24, 44))
+    group_size: int = 4
 
 
 class DialogueSampler:

@@ -60,9 +60,7 @@ class Command(BaseCommand):
         before = signal.signal(signal.SIGTERM, _interrupt)
         try:
             recipe = runner.find_recipe(options["recipe"], options["overrides"])
-            with ProgressLine(
-                recipe.name, recipe.schedule.steps, Console(file=self.stdout)
-            ) as line:
+            with ProgressLine(recipe.name, recipe.schedule.steps) as line:
                 result = runner.train(
                     recipe,
                     listener=line,
@@ -84,7 +82,7 @@ class Command(BaseCommand):
 class ProgressLine:
     """A bar with steps, time left, loss and speed; stages are printed above it."""
 
-    def __init__(self, name: str, steps: int, console: Console) -> None:
+    def __init__(self, name: str, steps: int) -> None:
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -93,7 +91,7 @@ class ProgressLine:
             TextColumn("left"),
             TimeRemainingColumn(),
             TextColumn("{task.fields[facts]}"),
-            console=console,
+            console=Console(stderr=True),
         )
         self.task = self.bar.add_task(name, total=steps, facts="")
 
