@@ -27,6 +27,7 @@ class CannedClient:
         requests: everything that was asked.
         open_count: streams that are being read and have not ended.
         is_bus_down: whether the bus is out of reach.
+        opened: the id of each request, as its stream begins to be read.
         all_ended: set when no stream is open any more.
     """
 
@@ -34,6 +35,7 @@ class CannedClient:
     requests: list[GenerationRequest] = field(default_factory=list)
     open_count: int = 0
     is_bus_down: bool = False
+    opened: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     all_ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def live_models(self) -> frozenset[str]:
@@ -46,6 +48,7 @@ class CannedClient:
         if request.model not in self.answers:
             raise ModelNotFoundError(request.model)
         self.open_count += 1
+        self.opened.put_nowait(request.request_id)
         try:
             for step in self.answers[request.model]:
                 if isinstance(step, Exception):
@@ -58,6 +61,12 @@ class CannedClient:
             self.open_count -= 1
             if self.open_count == 0:
                 self.all_ended.set()
+
+    async def wait_for_streams(self, count: int) -> None:
+        """Return when so many more streams have begun."""
+        async with asyncio.timeout(20):
+            for _ in range(count):
+                await self.opened.get()
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Put this client in the place of the real one for one test."""

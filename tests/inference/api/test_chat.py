@@ -159,8 +159,7 @@ async def test_a_client_that_leaves_stops_the_model(api, models):
     models.answers["parrot"] = [Delta(seq=0, pieces=("Hel",)), 60.0]
     response = await ask(api, question(stream=True, n=2))
     reading = asyncio.create_task(events_of(response))
-    await asyncio.sleep(0.05)
-    assert models.open_count == 2
+    await models.wait_for_streams(2)
 
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
@@ -175,7 +174,7 @@ async def test_a_response_nobody_reads_stops_the_model(api, models):
 
     await asyncio.to_thread(response.close)
 
-    await asyncio.wait_for(models.all_ended.wait(), timeout=5)
+    await asyncio.wait_for(models.all_ended.wait(), timeout=20)
 
 
 async def test_one_broken_answer_of_several_stops_the_others(api, models, monkeypatch):
@@ -251,3 +250,14 @@ async def test_null_means_unset(api, models):
 
     assert response.status_code == 200
     assert models.requests[0].params.temperature == 0.7
+
+
+async def test_a_client_that_leaves_a_whole_answer_stops_the_model(api, models):
+    models.answers["parrot"] = [60.0]
+    asking = asyncio.create_task(ask(api, question(n=2)))
+    await models.wait_for_streams(2)
+
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+
+    await asyncio.wait_for(models.all_ended.wait(), timeout=20)
