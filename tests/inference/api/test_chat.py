@@ -158,8 +158,15 @@ async def test_a_quiet_model_is_bridged_by_pings(api, models, inference_setting)
 async def test_a_client_that_leaves_stops_the_model(api, models):
     models.answers["parrot"] = [Delta(seq=0, pieces=("Hel",)), 60.0]
     response = await ask(api, question(stream=True, n=2))
-    reading = asyncio.create_task(events_of(response))
-    await models.wait_for_streams(2)
+    has_begun = asyncio.Event()
+
+    async def read() -> None:
+        async for _ in response.streaming_content:
+            has_begun.set()
+
+    reading = asyncio.create_task(read())
+    await has_begun.wait()
+    assert models.open_count == 2
 
     reading.cancel()
     await asyncio.gather(reading, return_exceptions=True)
