@@ -9,6 +9,7 @@ from leaderboard.rating.scoreboard import Rating
 # Drawing units of one row; whole numbers, so that no language writes them with a comma.
 WIDTH = 260
 MARGIN = 10
+LABEL_ROOM = 42
 TICK_STEPS = (5, 10, 20, 25, 50, 100, 200, 250, 500, 1000)
 MOST_TICKS = 5
 SHADES = 10
@@ -24,11 +25,12 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Whisker:
-    """One rating's interval in drawing units; an open or cut end has an arrow."""
+    """One rating's interval and its label in drawing units; an open or cut end has an arrow."""
 
     start: int
     centre: int
     end: int
+    label: int
     is_open_below: bool
     is_open_above: bool
 
@@ -60,10 +62,12 @@ class Axis:
         """Return the whisker of a rating."""
         lower = -math.inf if rating.lower is None else rating.lower
         upper = math.inf if rating.upper is None else rating.upper
+        centre = self.place(rating.rating)
         return Whisker(
             start=self.place(max(lower, self.low)),
-            centre=self.place(rating.rating),
+            centre=centre,
             end=self.place(min(upper, self.high)),
+            label=min(max(centre, LABEL_ROOM), WIDTH - LABEL_ROOM),
             is_open_below=lower < self.low,
             is_open_above=upper > self.high,
         )

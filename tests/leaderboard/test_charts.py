@@ -18,6 +18,7 @@ def test_everything_is_drawn_inside_the_chart_in_order():
 
     for line in lines:
         whisker = axis.whisker(line)
+        assert 0 < whisker.label < WIDTH
         assert MARGIN <= whisker.start <= whisker.centre <= whisker.end <= WIDTH - MARGIN
 
 

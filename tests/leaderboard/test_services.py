@@ -1,6 +1,7 @@
 import pytest
 from django.db import IntegrityError, transaction
 
+from arena.services import run_counters
 from leaderboard.categories import Board
 from leaderboard.exceptions import EmptyBoardError, ImmutableSnapshotError
 from leaderboard.models import BoardState, PairCount, Snapshot, SnapshotEntry
@@ -171,3 +172,12 @@ def test_nobody_changes_or_removes_a_snapshot(row):
 def test_an_empty_board_is_not_published():
     with pytest.raises(EmptyBoardError, match="overall"):
         take_snapshot(Board.OVERALL)
+
+
+def test_the_arena_runs_the_counter_that_the_settings_name():
+    vote = cast_vote(fought_battle("A", "B", language="en"), "a", reason="pair_cap")
+    vote.is_counted = True
+
+    run_counters(vote)
+
+    assert counters() == {"A-B": (1, 0, 0, 0)}
