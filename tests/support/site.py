@@ -1,5 +1,6 @@
 """The product as its users run it: real `manage.py` processes on a state folder of their own."""
 
+import json
 import os
 import signal
 import subprocess
@@ -151,10 +152,10 @@ class Site:
         )
 
     def is_ready(self) -> bool:
-        """Whether the readiness page says so."""
+        """Whether the readiness page says so and counts as many models as were asked for."""
         try:
             with urllib.request.urlopen(f"{self.address}/health/ready", timeout=5) as answer:
-                return bool(answer.status == 200)
+                return bool(json.load(answer)["live_models"] >= max(1, len(self.models)))
         except (urllib.error.URLError, OSError):
             return False
 
