@@ -17,3 +17,5 @@ STORAGES = {
     "staticfiles": {"BACKEND": "fastchat_site.static_storage.HashedModuleStorage"},
 }
 INFERENCE["api_requires_key"] = env.flag("FASTCHAT_API_REQUIRES_KEY", default=True)
+# Behind a proxy on this machine everybody comes from 127.0.0.1: numbers need the token.
+INFERENCE["metrics_addresses"] = ()
