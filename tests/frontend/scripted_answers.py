@@ -28,7 +28,7 @@ def pieces_of(text: str) -> list[str]:
     return re.findall(r"[\s\S]{1,4}", text)
 
 
-@dataclass
+@dataclass(eq=False)
 class ScriptedAnswer:
     """One answer on its way.
 

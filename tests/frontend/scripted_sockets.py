@@ -1,7 +1,7 @@
 """The sockets of the scripted site: the protocol of the real ones, no models behind.
 
-Prompts that hold `cut` close the connection once in the middle of the answer, without a word;
-prompts that hold `error:CODE` are refused with that code.
+Prompts that hold `cut:N` close the connection once, before token N of an answer is sent; prompts
+that hold `error:CODE` are refused with that code.
 """
 
 import asyncio
@@ -17,7 +17,6 @@ from tests.frontend.scripted_answers import ScriptedAnswer, scripted_answer
 
 Event = dict[str, Any]
 TICK_S = 0.02
-CUT_AFTER_TOKENS = 30
 
 
 async def deltas(answer: ScriptedAnswer, *, from_seq: int) -> AsyncIterator[Event]:
@@ -42,7 +41,7 @@ async def deltas(answer: ScriptedAnswer, *, from_seq: int) -> AsyncIterator[Even
 class ScriptedSocket(AsyncJsonWebsocketConsumer):
     """What both sockets share: tasks that stream, refusals, cut connections."""
 
-    cut_ids: ClassVar[set[int]] = set()
+    cut_answers: ClassVar[list[ScriptedAnswer]] = []
 
     async def connect(self) -> None:
         self.tasks: list[asyncio.Task[None]] = []
@@ -63,9 +62,10 @@ class ScriptedSocket(AsyncJsonWebsocketConsumer):
         self, answer: ScriptedAnswer, prompt: str, seq: int, extra: Event
     ) -> None:
         async for event in deltas(answer, from_seq=seq):
-            is_due = event.get("seq", 0) >= CUT_AFTER_TOKENS
-            if "cut" in prompt and is_due and id(answer) not in self.cut_ids:
-                self.cut_ids.add(id(answer))
+            cut = re.search(r"cut:(\d+)", prompt)
+            is_due = cut and event.get("seq", 0) + event.get("count", 0) > int(cut[1])
+            if is_due and answer not in self.cut_answers:
+                self.cut_answers.append(answer)
                 with suppress(RuntimeError):  # the other side may have cut it already
                     await self.close()
                 return

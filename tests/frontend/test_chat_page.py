@@ -71,7 +71,7 @@ def test_a_stopped_answer_keeps_its_text_and_can_be_written_again(open_page: Ope
 
 def test_a_running_answer_survives_a_reload(open_page: OpenPage) -> None:
     page = open_page("/chat/")
-    ask(page, "slow and cut")
+    ask(page, "slow and cut:20")
     page.wait_for_selector(".answer-body strong")
 
     page.reload()

@@ -4,7 +4,7 @@ const INLINE = [/^\$(?!\s)((?:\\.|[^$\\\n])+?)(?<!\s)\$(?!\d)/, /^\\\((.+?)\\\)/
 const DISPLAY = [/^\$\$([\s\S]+?)\$\$/, /^\\\[([\s\S]+?)\\\]/];
 // A paragraph is cut only where a display formula has the line for itself.
 const BEGIN = { inline: /\$|\\[[(]/, block: /(?<=\n)(?:\$\$|\\\[)/ };
-const KATEX_OPTIONS = { throwOnError: false, trust: false, maxExpand: 1000, maxSize: 20, strict: "ignore" };
+const KATEX_OPTIONS = { trust: false, maxExpand: 1000, maxSize: 20, strict: "ignore" };
 const MAX_FORMULA_CHARS = 4000;
 let typesetter = null;
 
@@ -41,9 +41,17 @@ export async function renderMath(block) {
   if (!formulas.length) return;
   typesetter ??= loadKatex();
   await typesetter;
-  for (const element of formulas) {
-    const displayMode = element.classList.contains("tex-display");
-    window.katex.render(element.textContent, element, { ...KATEX_OPTIONS, displayMode });
+  for (const element of formulas) setFormula(element);
+}
+
+function setFormula(element) {
+  const source = element.textContent;
+  const displayMode = element.classList.contains("tex-display");
+  try {
+    window.katex.render(source, element, { ...KATEX_OPTIONS, displayMode });
+  } catch {
+    // KaTeX's own way of showing an error needs inline styles; the source says as much.
+    element.textContent = source;
   }
 }
 
