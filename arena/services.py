@@ -40,7 +40,7 @@ DAY = timedelta(days=1)
 
 @transaction.atomic
 def start_battle(
-    *, visitor: Visitor, pairing: Pairing, prompt: str, findings: Sequence[Finding] = ()
+    *, visitor: Visitor, pairing: Pairing, prompt: str, findings: Sequence[Finding] | None = None
 ) -> Battle:
     """Store a battle with its two conversations, the first prompt and two open answers.
 
@@ -48,7 +48,7 @@ def start_battle(
         visitor: whose battle it is.
         pairing: who answers on which side.
         prompt: one that `chat.policy.checked_prompt` has passed.
-        findings: what a moderator found in it.
+        findings: what a moderator found in it; None asks one.
     """
     model_a, model_b = model_named(pairing.a), model_named(pairing.b)
     battle = Battle.objects.create(
@@ -67,7 +67,7 @@ def start_battle(
 
 @transaction.atomic
 def store_battle_prompt(
-    *, visitor: Visitor, battle_id: str, prompt: str, findings: Sequence[Finding] = ()
+    *, visitor: Visitor, battle_id: str, prompt: str, findings: Sequence[Finding] | None = None
 ) -> Battle:
     """Store a further prompt of a battle with two open answers.
 
@@ -212,7 +212,7 @@ def _side(visitor: Visitor, model: LanguageModel) -> Conversation:
     )
 
 
-def _store_on_both(battle: Battle, prompt: str, findings: Sequence[Finding]) -> None:
+def _store_on_both(battle: Battle, prompt: str, findings: Sequence[Finding] | None) -> None:
     """Store the prompt on both sides; what was found in it is flagged once."""
     ids = battle.conversation_ids
     store_prompt(conversation_id=ids["a"], text=prompt, findings=findings)

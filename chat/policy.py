@@ -1,6 +1,5 @@
 """What a prompt and its parameters must be like."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -72,13 +71,13 @@ def checked_params(
 
 def _number(name: str, value: object, low: float, high: float, *, is_whole: bool = False) -> float:
     """Return a finite number of the range; true and false are not numbers here."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         message = f"{name} must be a number"
+        raise InvalidParameterError(message)
+    if not low <= value <= high:  # not-a-number is between nothing
+        message = f"{name} must be between {low:g} and {high:g}"
         raise InvalidParameterError(message)
     if is_whole and value != int(value):
         message = f"{name} must be a whole number"
-        raise InvalidParameterError(message)
-    if not low <= value <= high:
-        message = f"{name} must be between {low:g} and {high:g}"
         raise InvalidParameterError(message)
     return float(value)
