@@ -97,7 +97,11 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 
 CACHES: dict[str, dict[str, Any]] = {
     "default": (
-        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}
+        {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
+        }
         if REDIS_URL
         # Rate limits and notes of who watches live here: losing one early would be noticed.
         else {
@@ -231,5 +235,6 @@ LOGGING: dict[str, Any] = {
         # It warns that memory:// names no host.
         "kombu.connection": {"level": "ERROR"},
         "django.channels.server": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},  # a refused request is the caller's business
     },
 }

@@ -1,6 +1,8 @@
 import pytest
 from django.core.cache import cache
+from django.core.cache.backends.redis import RedisCache
 
+from inference import rate_limit
 from inference.rate_limit import caller_address, home_of, spend_one
 
 
@@ -47,4 +49,16 @@ def test_a_cache_that_is_down_stops_nobody(monkeypatch):
 
     monkeypatch.setattr(cache, "add", refuse)
 
+    assert not spend_one(scope="a", caller="x", limit=1).is_exceeded
+
+
+@pytest.mark.services
+def test_redis_counts_for_all_processes_and_its_end_stops_nobody(redis_url, monkeypatch):
+    for _ in range(2):
+        options = {"OPTIONS": {"socket_timeout": 5}}
+        monkeypatch.setattr(rate_limit, "cache", RedisCache(redis_url, options))
+        allowance = spend_one(scope="a", caller="x", limit=1)
+    assert allowance.is_exceeded
+
+    monkeypatch.setattr(rate_limit, "cache", RedisCache("redis://127.0.0.1:1/0", options))
     assert not spend_one(scope="a", caller="x", limit=1).is_exceeded
