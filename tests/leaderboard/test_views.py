@@ -49,7 +49,7 @@ def test_a_vote_shows_on_the_next_view(client):
         ("?sort=model&order=desc", "CBA"),
         ("?sort=votes", "ACB"),
         ("?sort=rank&order=desc", "CBA"),
-        ("?sort=interval", "ABC"),
+        ("?sort=interval", "ACB"),
     ],
 )
 def test_columns_sort_by_links_alone(client, query, order):
