@@ -9,7 +9,7 @@ from django.conf import settings
 def make_app() -> Celery:
     """Return the app; tasks are found in every installed app's `tasks` module."""
     application = Celery("fastchat_site")
-    application.config_from_object(_settings, namespace=None)
+    application.add_defaults(_settings)
     application.autodiscover_tasks()
     return application
 
