@@ -4,14 +4,12 @@
                   ↑─── preempted ──┘
 
 The engine has no thread of its own. Whoever owns it calls `step` in a loop, always from the same
-thread; `submit` and `cancel` may be called from any.
+thread; `submit`, `cancel` and the questions may come from any.
 """
 
 import logging
-import random
 import threading
 from collections.abc import Sequence as Items
-from dataclasses import dataclass
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -20,21 +18,14 @@ from inference.chat_templates.families import ChatTemplate
 from inference.engine.answer import Answer, StepOutput
 from inference.engine.block_manager import BlockManager
 from inference.engine.config import EngineConfig
-from inference.engine.detokenizer import Detokenizer
+from inference.engine.intake import Intake
 from inference.engine.model_runner import ForwardResult
-from inference.engine.penalties import TokenCounts, has_penalties
-from inference.engine.prompts import PromptEncoder
 from inference.engine.runner_choice import choose_runner
-from inference.engine.sampler import SamplingState, sample
+from inference.engine.sampler import sample
 from inference.engine.scheduler import Scheduler
-from inference.engine.sequence import Chunk, Sequence
-from inference.engine.stopping import StopStrings
-from inference.engine.validation import check_params
-from inference.exceptions import (
-    ContextLengthExceededError,
-    InvalidRequestError,
-    QueueFullError,
-)
+from inference.engine.sequence import Chunk
+from inference.engine.stats import EngineLoad, EngineStats, Outcome, Totals
+from inference.exceptions import InvalidRequestError, QueueFullError
 from inference.generation import Failure, FinishReason, SamplingParams
 from inference.messages import Message
 
@@ -42,41 +33,25 @@ logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 2
 
-
-@dataclass(frozen=True, slots=True)
-class EngineLoad:
-    """How busy an engine is: sequences that run and wait, and how many can run."""
-
-    running: int
-    waiting: int
-    slots: int
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStats:
-    """Totals since the engine was made, and the state of its cache."""
-
-    steps: int
-    prompt_tokens: int
-    cached_tokens: int
-    completion_tokens: int
-    finished: int
-    failed: int
-    cancelled: int
-    preemptions: int
-    used_blocks: int
-    free_blocks: int
+NO_SCORES = Failure("invalid_logits", "the model gave no usable scores")
+NO_MEMORY = Failure("out_of_memory", "the model ran out of memory for this request")
+NO_RESULT = Failure("model_error", "the model could not compute this request")
 
 
 class LLMEngine:
     """Runs one decoder for many requests at once.
 
     Args:
-        model: a transformers causal language model, in evaluation mode; it belongs to the engine
-            from now on.
+        model: a transformers causal language model; it belongs to the engine from now on.
         tokenizer: the model's.
         config: see `EngineConfig`.
         template: the chat template to use instead of the tokenizer's own.
+
+    Attributes:
+        context_length: the window in tokens, prompt and answer together.
+
+    Raises:
+        ModelLoadError: the engine cannot run this kind of model.
     """
 
     def __init__(
@@ -88,11 +63,10 @@ class LLMEngine:
         template: ChatTemplate | None = None,
     ) -> None:
         self.config = config or EngineConfig()
+        window = self.config.context_length
+        if window is None:
+            window = int(model.config.get_text_config().max_position_embeddings)
         self._model = model.eval()
-        text_config = model.config.get_text_config()
-        self._vocabulary_size: int = text_config.vocab_size
-        self._device = next(model.parameters()).device
-        window = self.config.context_length or text_config.max_position_embeddings
         chosen = choose_runner(self._model, self.config, context_length=window)
         self._runner = chosen.runner
         self.context_length = chosen.context_length
@@ -102,17 +76,15 @@ class LLMEngine:
             reuse_prefixes=self.config.prefix_cache and chosen.runner.has_prefix_reuse,
         )
         self._scheduler = Scheduler(self._blocks, self.config)
-        self._tokenizer = tokenizer
-        self._encoder = PromptEncoder(
-            tokenizer, template=template, vocabulary_size=self._vocabulary_size
+        self._intake = Intake(
+            model, tokenizer, template=template, context_length=self.context_length
         )
-        self._end_tokens = self._encoder.end_tokens(model)
         self._changed = threading.Condition()
         self._arrived: list[Answer] = []
         self._cancelled: set[str] = set()
         self._answers: dict[str, Answer] = {}
         self._stepping_thread: int | None = None
-        self._totals = dict.fromkeys(TOTALS, 0)
+        self._totals = Totals()
 
     # Called from any thread.
 
@@ -128,14 +100,12 @@ class LLMEngine:
         Where the last message is the assistant's, the answer continues it.
 
         Raises:
-            InvalidRequestError: a parameter or the conversation cannot be followed.
+            InvalidRequestError: a parameter or the conversation cannot be followed, or the
+                request is being answered already.
             ContextLengthExceededError: the conversation leaves no room for an answer.
             QueueFullError: `max_waiting` requests wait already.
         """
-        params = params or SamplingParams()
-        check_params(params, vocabulary_size=self._vocabulary_size)
-        prompt = self._encoder.encode(messages)
-        answer = self._new_answer(request_id, prompt.tokens, prompt.stop, params)
+        answer = self._intake.receive(request_id, messages, params or SamplingParams())
         with self._changed:
             if request_id in self._answers:
                 raise InvalidRequestError(f"the request {request_id!r} is being answered already")
@@ -170,8 +140,7 @@ class LLMEngine:
 
     def stats(self) -> EngineStats:
         """Return the totals so far."""
-        return EngineStats(
-            **self._totals,
+        return self._totals.stats(
             preemptions=self._scheduler.preemption_count,
             used_blocks=self._blocks.used_blocks,
             free_blocks=self._blocks.free_blocks,
@@ -190,9 +159,8 @@ class LLMEngine:
         outputs = self._take_in()
         chunks = self._scheduler.schedule()
         if chunks:
-            self._totals["steps"] += 1
-            result = self._runner.run(chunks)
-            outputs += self._advance(chunks, result)
+            self._totals.steps += 1
+            outputs += self._advance(chunks, self._runner.run(chunks))
         return outputs
 
     def _settle_into_thread(self) -> None:
@@ -210,16 +178,14 @@ class LLMEngine:
                 self._scheduler.add(answer.sequence)
             cancelled = [self._answers[request_id] for request_id in self._cancelled]
         return [
-            self._close(answer, answer.end(FinishReason.CANCELLED), "cancelled")
+            self._close(answer, answer.end(FinishReason.CANCELLED), Outcome.CANCELLED)
             for answer in cancelled
         ]
 
     def _advance(self, chunks: list[Chunk], result: ForwardResult) -> list[StepOutput]:
         """Note what was computed, sample, and turn tokens into outputs."""
-        outputs = []
+        outputs = [self._fail(chunk, error) for chunk, error in result.failures]
         failed = {id(chunk) for chunk, _ in result.failures}
-        for chunk, error in result.failures:
-            outputs.append(self._fail(chunk, error))
         for chunk in chunks:
             if id(chunk) not in failed:
                 chunk.sequence.computed_tokens = chunk.end
@@ -228,85 +194,34 @@ class LLMEngine:
             return outputs
         answers = [self._answers[chunk.sequence.request_id] for chunk in result.sampled]
         tokens = sample(torch.stack(result.logits), [answer.sampling for answer in answers])
-        for answer, token in zip(answers, tokens, strict=True):
-            outputs.append(self._take(answer, token))
-        return outputs
+        pairs = zip(answers, tokens, strict=True)
+        return outputs + [self._give(answer, token) for answer, token in pairs]
 
-    def _take(self, answer: Answer, token: int | None) -> StepOutput:
-        """Give an answer its sampled token."""
+    def _give(self, answer: Answer, token: int | None) -> StepOutput:
+        """Give an answer its sampled token; None stands for scores nobody can sample from."""
         if token is None:
-            failure = Failure("invalid_logits", "the model gave no usable scores")
-            return self._close(answer, answer.fail(failure), "failed")
+            return self._close(answer, answer.fail(NO_SCORES), Outcome.FAILED)
         output = answer.take(token)
         if output.finish_reason is not None:
-            self._close(answer, output, "finished")
+            self._close(answer, output, Outcome.FINISHED)
         return output
 
     def _fail(self, chunk: Chunk, error: Exception) -> StepOutput:
         """End a request the model could not compute."""
         answer = self._answers[chunk.sequence.request_id]
         logger.error("%s failed on %s", self.config.name, answer.request_id, exc_info=error)
-        is_memory = isinstance(error, torch.OutOfMemoryError)
-        failure = (
-            Failure("out_of_memory", "the model ran out of memory for this request")
-            if is_memory
-            else Failure("model_error", "the model could not compute this request")
-        )
-        return self._close(answer, answer.fail(failure), "failed")
+        failure = NO_MEMORY if isinstance(error, torch.OutOfMemoryError) else NO_RESULT
+        return self._close(answer, answer.fail(failure), Outcome.FAILED)
 
-    def _close(self, answer: Answer, output: StepOutput, total: str) -> StepOutput:
+    def _close(self, answer: Answer, output: StepOutput, outcome: Outcome) -> StepOutput:
         """Forget an answer after its last output."""
         self._scheduler.remove(answer.sequence)
         self._runner.forget(answer.sequence)
         with self._changed:
             del self._answers[answer.request_id]
             self._cancelled.discard(answer.request_id)
-        usage = answer.sequence.usage
-        self._totals[total] += 1
-        self._totals["prompt_tokens"] += usage.prompt_tokens
-        self._totals["cached_tokens"] += usage.cached_tokens
-        self._totals["completion_tokens"] += usage.completion_tokens
+        self._totals.count(outcome, answer.sequence.usage)
         return output
 
     def _waiting_count(self) -> int:
         return len(self._arrived) + len(self._scheduler.waiting)
-
-    def _new_answer(
-        self, request_id: str, tokens: list[int], stop: tuple[str, ...], params: SamplingParams
-    ) -> Answer:
-        """Put a request together."""
-        room = self.context_length - len(tokens)
-        if room < 1:
-            raise ContextLengthExceededError(
-                prompt_tokens=len(tokens), limit_tokens=self.context_length - 1
-            )
-        counts = None
-        if has_penalties(params):
-            counts = TokenCounts(tokens, vocabulary_size=self._vocabulary_size, device=self._device)
-        end_tokens = frozenset() if params.ignore_eos else self._end_tokens
-        return Answer(
-            sequence=Sequence(
-                request_id,
-                tokens,
-                prompt_tokens=len(tokens),
-                max_tokens=min(room, params.max_tokens or room),
-            ),
-            sampling=SamplingState(params, random.Random(params.seed), counts),
-            stop_token_ids=end_tokens | frozenset(params.stop_token_ids),
-            detokenizer=Detokenizer(self._decode),
-            stop_strings=StopStrings(stop + params.stop),
-        )
-
-    def _decode(self, tokens: Items[int]) -> str:
-        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))
-
-
-TOTALS = (
-    "steps",
-    "prompt_tokens",
-    "cached_tokens",
-    "completion_tokens",
-    "finished",
-    "failed",
-    "cancelled",
-)

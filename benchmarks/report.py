@@ -1,0 +1,57 @@
+"""What benchmarks share: their options, the table people read and the JSON programs read."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+
+def parse_options(description: str | None, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options every benchmark has: `quick` and `json`."""
+    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
+    parser.add_argument("--quick", action="store_true", help="fewer and smaller runs")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to a file")
+    return parser.parse_args(arguments)
+
+
+def report(rows: Sequence[Any], options: argparse.Namespace, **facts: Any) -> None:
+    """Print rows as a table, and write them with `facts` to the file that was asked for.
+
+    Args:
+        rows: dataclass instances of one kind.
+        options: what `parse_options` returned.
+        facts: what the numbers depend on: sizes, versions, the machine's kind.
+    """
+    records = [asdict(row) for row in rows]
+    print(table_of(records))
+    if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        document = json.dumps({"rows": records, **facts}, indent=2)
+        options.json.write_text(document + "\n", encoding="utf-8")
+
+
+def table_of(records: Sequence[dict[str, Any]]) -> str:
+    """Lay records out in columns, numbers to the right."""
+    if not records:
+        return "no rows"
+    names = list(records[0])
+    cells = [[_shown(record[name]) for name in names] for record in records]
+    widths = [
+        max(len(name), *(len(row[column]) for row in cells)) for column, name in enumerate(names)
+    ]
+    lines = [names, *cells]
+    return "\n".join(
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in lines
+    )
+
+
+def _shown(value: Any) -> str:
+    """Three significant digits for a fraction, the thing itself otherwise."""
+    return (
+        f"{value:.3g}"
+        if isinstance(value, float) and abs(value) < 100
+        else (f"{value:.0f}" if isinstance(value, float) else str(value))
+    )
