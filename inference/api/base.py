@@ -69,8 +69,9 @@ class ApiView(APIView):
                 serializer.is_valid(raise_exception=True)
                 request.order = serializer.validated_data  # type: ignore[attr-defined]
             self.check_order(request)
-        # A stream may last for minutes; it keeps no database connection meanwhile.
-        connections.close_all()
+        if hasattr(request, "order"):
+            # An answer may take minutes; it keeps no database connection meanwhile.
+            connections.close_all()
 
     def check_order(self, request: Request) -> None:
         """Check what needs the database, in the thread where it may be asked."""
