@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import jinja2
 
+from inference.chat_templates.control_tokens import TemplatedTokenizer, control_tokens
 from inference.chat_templates.defusing import defuse
 from inference.chat_templates.environment import compile_template
 from inference.chat_templates.families import DEFAULT_FAMILY, ChatTemplate, family_named
@@ -16,22 +17,6 @@ from inference.messages import Message, Role
 logger = logging.getLogger(__name__)
 
 MARK = "\N{WHITE SQUARE}answer\N{WHITE SQUARE}"
-
-
-class TemplatedTokenizer(Protocol):
-    """What rendering reads of a tokenizer; transformers' tokenizers have it."""
-
-    @property
-    def chat_template(self) -> Any:
-        """A Jinja text, or several by name, or None."""
-
-    @property
-    def special_tokens_map(self) -> Mapping[str, Any]:
-        """`bos_token`, `eos_token` and so on."""
-
-    @property
-    def all_special_tokens(self) -> Sequence[str]:
-        """The texts of all special tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +53,14 @@ def render_prompt(
     """
     if not messages:
         raise InvalidRequestError("a conversation needs at least one message", param="messages")
-    safe = _defused(messages, tokenizer.all_special_tokens)
+    own = _own_template(tokenizer)
+    safe = _defused(messages, control_tokens(tokenizer, template_source=own or ""))
     opened = ""
     if safe[-1].role is Role.ASSISTANT:
         *safe, last = safe
         opened = last.content
         if not safe:
             raise InvalidRequestError("nobody has spoken to the assistant yet", param="messages")
-    own = _own_template(tokenizer)
     if template is None and own is not None:
         text = _render_own(own, tokenizer, safe, add_generation_prompt=True)
         return RenderedPrompt(text + opened, needs_special_tokens=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from inference.chat_templates.control_tokens import control_tokens
 from inference.chat_templates.families import ChatTemplate
 from inference.chat_templates.rendering import end_of_turn, render_prompt
 from inference.exceptions import InvalidRequestError
@@ -72,8 +73,11 @@ class PromptEncoder:
             found |= set(self._template.stop_token_ids)
         text = end_of_turn(self._tokenizer, template=self._template).lstrip()
         if text:
-            first = self._tokenizer(text, add_special_tokens=False)["input_ids"][:1]
-            found |= set(first) & set(self._tokenizer.all_special_ids)
+            first = self._tokenizer(text, add_special_tokens=False)["input_ids"][0]
+            if self._tokenizer.decode([first]) in control_tokens(
+                self._tokenizer, template_source=text
+            ):
+                found.add(first)
         return frozenset(found)
 
 
