@@ -24,6 +24,7 @@ COLUMNS: tuple[tuple[str, Any, Callable[[Row], Any], bool], ...] = (
     ("rank", _("Rank"), lambda row: _place(row), False),
     ("model", _("Model"), lambda row: str(row.card).casefold(), False),
     ("rating", _("Rating"), lambda row: row.rating.rating, True),
+    # xgettext:no-python-format
     ("interval", _("95% interval"), lambda row: _width(row), False),
     ("votes", _("Votes"), lambda row: row.rating.votes, True),
     ("organisation", _("Organisation"), lambda row: row.card.organisation.casefold(), False),
