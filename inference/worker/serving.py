@@ -1,5 +1,6 @@
 """A worker's life: load, register, answer, leave."""
 
+import gc
 import logging
 import os
 import threading
@@ -101,6 +102,11 @@ class LeaveInTime:
             threading.Thread(
                 target=host.finish, args=[self._drain_s], name="drain", daemon=True
             ).start()
+
+
+def hasten_exit() -> None:
+    """Spare the ending process its last garbage collection, which takes seconds after torch."""
+    gc.freeze()
 
 
 def queues_of(specs: Sequence[ModelSpec]) -> list[str]:

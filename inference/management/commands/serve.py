@@ -17,7 +17,14 @@ from inference.providers.transport import site_bus
 from inference.worker.celery_thread import CeleryThread
 from inference.worker.engine_host import EngineHost
 from inference.worker.model_specs import ModelSpec, check_names, parse_spec
-from inference.worker.serving import queues_of, start_hosts, stay, stop_hosts, task_threads
+from inference.worker.serving import (
+    hasten_exit,
+    queues_of,
+    start_hosts,
+    stay,
+    stop_hosts,
+    task_threads,
+)
 
 WEBSOCKET_BYTES = 64 * 1024
 PING_S = 15  # under the silence that proxies allow
@@ -74,8 +81,9 @@ class Command(BaseCommand):
             listener.close()
             stop_hosts(hosts)
             if tasks is not None:
-                tasks.stop()
+                tasks.stop(timeout_s=1.0)
             close_client()
+            hasten_exit()
 
     def say(self, text: str) -> None:
         """Print a line of progress at once."""
@@ -135,7 +143,8 @@ class Command(BaseCommand):
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
         server = Server(
             application,
-            endpoints=build_endpoint_description_strings(file_descriptor=listener.fileno()),
+            # Twisted closes the descriptor it was given, so it must not be ours any more.
+            endpoints=build_endpoint_description_strings(file_descriptor=listener.detach()),
             server_name="fastchat-site",
             websocket_max_message_size=WEBSOCKET_BYTES,
             websocket_max_frame_size=WEBSOCKET_BYTES,

@@ -18,6 +18,7 @@ from inference.worker.model_specs import ModelSpec, check_names, default_name
 from inference.worker.serving import (
     LeaveInTime,
     exit_stuck,
+    hasten_exit,
     queues_of,
     start_hosts,
     stop_hosts,
@@ -96,6 +97,7 @@ class Command(BaseCommand):
         finally:
             stop_hosts(hosts)
             close_site_bus()
+            hasten_exit()
         if worker.exitcode:
             raise CommandError(f"the worker ended with {worker.exitcode}")
 
