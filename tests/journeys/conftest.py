@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,6 @@ from tests.support.postgres_server import postgres_binaries, running_postgres
 from tests.support.redis_server import running_redis
 from tests.support.site import Site
 
-pytestmark = pytest.mark.services
-
 
 @pytest.fixture(scope="session", params=["embedded", "distributed"])
 def site(
@@ -21,28 +20,30 @@ def site(
 ) -> Iterator[Site]:
     """The site with the demo models in one of its two modes."""
     folder = tmp_path_factory.mktemp(request.param)
-    if request.param == "embedded":
-        yield from started(Site(folder))
-        return
+    if request.param == "distributed":
+        with distributed_site(folder, models=tuple(demo_model_folders().values())) as site:
+            yield site
+    else:
+        with running(Site(folder)) as site:
+            yield site
+
+
+@contextmanager
+def distributed_site(folder: Path, *, models: tuple[Path, ...]) -> Iterator[Site]:
+    """Run a site with web and worker apart, on a Redis and a PostgreSQL of its own."""
     if postgres_binaries() is None or shutil.which("redis-server") is None:
         skip_without("PostgreSQL or redis-server")
-    with running_redis(folder / "redis") as redis, running_postgres(folder / "postgres") as url:
-        models = tuple(demo_model_folders().values())
-        yield from started(Site(folder, redis_url=redis.url, database_url=url, models=models))
+    with (
+        running_redis(folder / "redis") as redis,
+        running_postgres(folder / "postgres") as url,
+        running(Site(folder, redis_url=redis.url, database_url=url, models=models)) as site,
+    ):
+        yield site
 
 
-@pytest.fixture
-def lone_site(tmp_path: Path) -> Iterator[Site]:
-    """A distributed site of one test's own, for tests that kill its processes."""
-    if postgres_binaries() is None or shutil.which("redis-server") is None:
-        skip_without("PostgreSQL or redis-server")
-    with running_redis(tmp_path / "redis") as redis, running_postgres(tmp_path / "postgres") as url:
-        models = tuple(demo_model_folders().values())
-        yield from started(Site(tmp_path, redis_url=redis.url, database_url=url, models=models))
-
-
-def started(site: Site) -> Iterator[Site]:
-    """Start the site, yield it, stop it."""
+@contextmanager
+def running(site: Site) -> Iterator[Site]:
+    """Run a site for the length of the block."""
     try:
         site.start()
         yield site

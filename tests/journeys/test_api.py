@@ -5,6 +5,8 @@ import pytest
 
 from tests.support.site import Site
 
+pytestmark = pytest.mark.services
+
 
 @pytest.fixture
 def client(site: Site) -> openai.OpenAI:

@@ -8,6 +8,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.site import Site
 
+pytestmark = pytest.mark.services
+
 QUESTIONS = {"en": "What is the capital of France?", "zh-CN": "法国的首都是哪里？"}
 MODEL_NAMES = {"demo-small", "demo-large"}
 

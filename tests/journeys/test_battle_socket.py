@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from tests.support.battle_client import BattleClient
 from tests.support.site import Site
+
+pytestmark = pytest.mark.services
 
 MODEL_NAMES = ("demo-small", "demo-large", "demo_small", "demo_large")
 

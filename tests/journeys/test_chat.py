@@ -7,6 +7,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.site import Site
 
+pytestmark = pytest.mark.services
+
 
 @pytest.fixture
 def page(browser: Browser):

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import urllib.request
 from collections.abc import Callable
+from http.cookies import SimpleCookie
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,16 +29,13 @@ class BattleClient:
         self.socket: ClientConnection | None = None
 
     async def __aenter__(self) -> Self:
-        headers = {"Origin": self.site.address}
-        if self.cookie:
-            headers["Cookie"] = self.cookie
+        self.cookie = self.cookie or await asyncio.to_thread(first_visit, self.site)
         self.socket = await connect(
-            f"{self.site.socket_address}/ws/battle/", additional_headers=headers
+            f"{self.site.socket_address}/ws/battle/",
+            additional_headers={"Origin": self.site.address, "Cookie": self.cookie},
         )
         assert self.socket.response is not None
         self.response_headers = str(self.socket.response.headers)
-        fresh = self.socket.response.headers.get("Set-Cookie")
-        self.cookie = fresh.split(";")[0] if fresh else self.cookie
         return self
 
     async def __aexit__(
@@ -64,12 +63,13 @@ class BattleClient:
     async def receive_until(
         self, is_wanted: Callable[[dict[str, Any]], bool], *, timeout_s: float = 60.0
     ) -> dict[str, Any]:
-        """Read on until an event fits and return it."""
+        """Read on until an event fits and return it; an error that does not fit fails the test."""
         async with asyncio.timeout(timeout_s):
             while True:
                 event = await self.receive(timeout_s=timeout_s)
                 if is_wanted(event):
                     return event
+                assert event["type"] != "error", event
 
     async def play(self, text: str) -> dict[str, str]:
         """Send a prompt, wait until both sides are done and return their texts."""
@@ -89,3 +89,12 @@ class BattleClient:
         """Vote and return the revealing event."""
         await self.send(type="vote", winner=winner)
         return await self.receive_until(lambda event: event["type"] == "voted")
+
+
+def first_visit(site: Site) -> str:
+    """Open the battle page as a new visitor and return the `Cookie` header of the visits after."""
+    with urllib.request.urlopen(site.address, timeout=30) as answer:
+        cookies = SimpleCookie()
+        for header in answer.headers.get_all("Set-Cookie"):
+            cookies.load(header)
+    return "; ".join(f"{name}={morsel.value}" for name, morsel in cookies.items())

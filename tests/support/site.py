@@ -21,6 +21,7 @@ class ManageProcess:
 
     def __init__(self, *arguments: str, environment: Mapping[str, str], log: Path) -> None:
         self.log = log
+        self.log_start = log.stat().st_size if log.exists() else 0
         with log.open("ab") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "manage.py", *arguments],
@@ -31,9 +32,14 @@ class ManageProcess:
                 start_new_session=True,
             )
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the process has not ended."""
+        return self.process.poll() is None
+
     def output(self) -> str:
         """Return what the process has printed so far."""
-        return self.log.read_text(encoding="utf-8", errors="replace")
+        return self.log.read_bytes()[self.log_start :].decode("utf-8", "replace")
 
     def wait_for_line(self, text: str, *, timeout_s: float = 90.0) -> None:
         """Return once the process has printed `text`; fail at once if it ends before."""
@@ -158,6 +164,14 @@ class Site:
                 return bool(json.load(answer)["live_models"] >= max(1, len(self.models)))
         except (urllib.error.URLError, OSError):
             return False
+
+    def revive(self) -> None:
+        """Start again what has died."""
+        if self.worker is not None and not self.worker.is_running:
+            self.start_worker()
+        if self.web is None or not self.web.is_running:
+            self.start_web()
+        wait_until(self.is_ready, what="all models are live", timeout_s=90)
 
     def stop(self) -> None:
         """Stop every process."""
