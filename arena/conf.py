@@ -1,8 +1,8 @@
 """The settings of the arena, read from `settings.ARENA`."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from django.conf import settings
+from inference.conf import read_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,4 @@ def arena_settings() -> ArenaSettings:
     Raises:
         ValueError: `ARENA` has a key that means nothing.
     """
-    values = dict(settings.ARENA)
-    unknown = set(values) - {entry.name for entry in fields(ArenaSettings)}
-    if unknown:
-        message = f"ARENA has unknown keys: {', '.join(sorted(unknown))}"
-        raise ValueError(message)
-    values["vote_counters"] = tuple(values.get("vote_counters", ()))
-    return ArenaSettings(**values)
+    return read_settings(ArenaSettings, "ARENA")

@@ -1,8 +1,8 @@
 """The settings of the chat, read from `settings.CHAT`."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from django.conf import settings
+from inference.conf import read_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,4 @@ def chat_settings() -> ChatSettings:
     Raises:
         ValueError: `CHAT` has a key that means nothing.
     """
-    unknown = set(settings.CHAT) - {entry.name for entry in fields(ChatSettings)}
-    if unknown:
-        message = f"CHAT has unknown keys: {', '.join(sorted(unknown))}"
-        raise ValueError(message)
-    return ChatSettings(**settings.CHAT)
+    return read_settings(ChatSettings, "CHAT")

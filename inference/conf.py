@@ -1,8 +1,33 @@
 """The settings of the ground floor, read from the dict `INFERENCE`."""
 
 from dataclasses import dataclass, fields
+from typing import Any, TypeVar
 
 from django.conf import settings
+
+SettingsT = TypeVar("SettingsT")
+
+
+def read_settings(settings_class: type[SettingsT], name: str, **values: Any) -> SettingsT:
+    """Return an app's settings: the dict `name` of the Django settings as a frozen dataclass.
+
+    Lists become tuples, so that the result cannot change.
+
+    Args:
+        settings_class: the dataclass; its fields are the keys that exist.
+        name: of the dict, e.g. `CHAT`.
+        values: defaults that depend on other settings.
+
+    Raises:
+        ValueError: the dict has a key that means nothing.
+    """
+    values |= getattr(settings, name)
+    unknown = set(values) - {entry.name for entry in fields(settings_class)}  # type: ignore[arg-type]
+    if unknown:
+        raise ValueError(f"{name} has unknown keys: {', '.join(sorted(unknown))}")
+    return settings_class(
+        **{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +105,9 @@ class InferenceSettings:
 
 
 def inference_settings() -> InferenceSettings:
-    """Return the settings as they stand now.
+    """Return the settings as they are now.
 
     Raises:
         ValueError: `INFERENCE` has a key that means nothing.
     """
-    values = dict(settings.INFERENCE)
-    unknown = set(values) - {entry.name for entry in fields(InferenceSettings)}
-    if unknown:
-        raise ValueError(f"INFERENCE has unknown keys: {', '.join(sorted(unknown))}")
-    values["scripted_models"] = tuple(values.get("scripted_models", ()))
-    return InferenceSettings(**values)
+    return read_settings(InferenceSettings, "INFERENCE")

@@ -1,8 +1,8 @@
 """The settings of the leaderboard."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
-from django.conf import settings
+from inference.conf import read_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,4 @@ def leaderboard_settings() -> LeaderboardSettings:
     Raises:
         ValueError: `LEADERBOARD` has a key that means nothing.
     """
-    unknown = set(settings.LEADERBOARD) - {entry.name for entry in fields(LeaderboardSettings)}
-    if unknown:
-        raise ValueError(f"LEADERBOARD has unknown keys: {', '.join(sorted(unknown))}")
-    return LeaderboardSettings(**settings.LEADERBOARD)
+    return read_settings(LeaderboardSettings, "LEADERBOARD")

@@ -1,9 +1,11 @@
 """The settings of training, read from the dict `TRAINING`."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
+
+from inference.conf import read_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +22,9 @@ class TrainingSettings:
 
 
 def training_settings() -> TrainingSettings:
-    """Return the settings as they stand now.
+    """Return the settings as they are now.
 
     Raises:
         ValueError: `TRAINING` has a key that means nothing.
     """
-    values = {"runs_dir": settings.STATE_DIR / "training", **settings.TRAINING}
-    unknown = set(values) - {entry.name for entry in fields(TrainingSettings)}
-    if unknown:
-        raise ValueError(f"TRAINING has unknown keys: {', '.join(sorted(unknown))}")
-    values["runs_dir"] = Path(values["runs_dir"])
-    return TrainingSettings(**values)
+    return read_settings(TrainingSettings, "TRAINING", runs_dir=settings.STATE_DIR / "training")

@@ -218,7 +218,6 @@ CHAT: dict[str, Any] = {"trusted_proxy_count": TRUSTED_PROXIES}
 ARENA: dict[str, Any] = {"vote_counters": ["leaderboard.services.count_vote"]}
 LEADERBOARD: dict[str, Any] = {}
 TRAINING: dict[str, Any] = {}
-JUDGE: dict[str, Any] = {}
 
 LOGGING: dict[str, Any] = {
     "version": 1,
