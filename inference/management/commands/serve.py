@@ -14,6 +14,7 @@ from inference.demo_models import demo_model_folders
 from inference.exceptions import InferenceError
 from inference.management.model_arguments import add_model_arguments, spec_options
 from inference.providers.transport import site_bus
+from inference.services import register_model
 from inference.worker.celery_thread import CeleryThread
 from inference.worker.engine_host import EngineHost
 from inference.worker.model_specs import ModelSpec, check_names, parse_spec
@@ -26,7 +27,8 @@ from inference.worker.serving import (
     task_threads,
 )
 
-WEBSOCKET_BYTES = 64 * 1024
+# Above what the consumers take, so that they can answer a large event instead of being cut off.
+WEBSOCKET_BYTES = 256 * 1024
 PING_S = 15  # under the silence that proxies allow
 
 
@@ -59,6 +61,8 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         """Serve until Ctrl-C or SIGTERM."""
         self.check_database()
+        for name in inference_settings().scripted_models:
+            register_model(name=name)
         listener = open_listener(options["host"], options["port"])
         specs = self.specs(options)
         # SIGTERM ends the loading as Ctrl-C does; later the web server takes both over.
