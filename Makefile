@@ -48,7 +48,7 @@ check: $(VENV)/.dev ## style, types, import floors, templates, migrations
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports --no-timing 2>&1
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/djlint --quiet --lint .
 	DJANGO_SETTINGS_MODULE=fastchat_site.settings.test $(MANAGE) makemigrations --check --dry-run
 

@@ -137,16 +137,15 @@ class Command(BaseCommand):
 
     def serve_web(self, listener: socket.socket, host: str) -> None:
         """Run Daphne on the listening socket until it is told to stop."""
-        # Both install an event loop for the whole process, so they come in only here.
+        # Daphne installs an event loop for the whole process, so it comes in only here.
+        from channels.routing import get_default_application
         from daphne.endpoints import build_endpoint_description_strings
         from daphne.server import Server
-
-        from fastchat_site.asgi import application
 
         port = listener.getsockname()[1]
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
         server = Server(
-            application,
+            get_default_application(),
             # Twisted closes the descriptor it was given, so it must not be ours any more.
             endpoints=build_endpoint_description_strings(file_descriptor=listener.detach()),
             server_name="fastchat-site",
