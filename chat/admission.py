@@ -6,7 +6,8 @@ from django.core.cache import cache
 
 from chat.conf import chat_settings
 from chat.exceptions import BannedError, RateLimitedError, TooManyOpenTurnsError
-from chat.selectors import is_banned, open_turn_count
+from chat.selectors import is_banned, open_answers_of
+from chat.services import close_lost_answers
 from chat.visitors import Visitor
 
 WINDOW_S = 60
@@ -23,7 +24,8 @@ def admit_prompt(visitor: Visitor, *, answer_count: int) -> None:
     limits = chat_settings()
     if is_banned(visitor):
         raise BannedError
-    if open_turn_count(visitor) + answer_count > limits.max_open_turns:
+    close_lost_answers(visitor=visitor)
+    if open_answers_of(visitor).count() + answer_count > limits.max_open_turns:
         raise TooManyOpenTurnsError(limits.max_open_turns)
     _spend(f"prompt:visitor:{visitor.key}", limits.prompts_per_minute)
     _spend(f"prompt:network:{visitor.network}", limits.prompts_per_minute_network)

@@ -23,6 +23,7 @@ class ChatSettings:
         abandoned_after_s: an answer that nobody watches for so long is cancelled.
         expiry_grace_s: how long the log of a just stored request may be missing.
         settle_timeout_s: longest wait for the end of an answer to be stored.
+        lost_after_s: an answer that is open for so long was lost with its process.
         moderator: dotted path of a callable without arguments that returns a `Moderator`.
         trusted_proxy_count: how many entries of X-Forwarded-For, counted from the right, are
             written by proxies of this site; 0 ignores the header.
@@ -43,6 +44,7 @@ class ChatSettings:
     abandoned_after_s: float = 60.0
     expiry_grace_s: float = 5.0
     settle_timeout_s: float = 10.0
+    lost_after_s: float = 900.0
     moderator: str = "chat.moderation.default_moderator"
     trusted_proxy_count: int = 0
 

@@ -52,12 +52,12 @@ def open_answer(conversation: Conversation) -> Message | None:
     return conversation.messages.filter(state__in=Message.OPEN_STATES).first()
 
 
-def open_turn_count(visitor: Visitor) -> int:
-    """Return how many answers are being written for a visitor."""
+def open_answers_of(visitor: Visitor) -> QuerySet[Message]:
+    """Return the answers that are being written for a visitor."""
     owner = Q(conversation__visitor=visitor.key)
     if visitor.user_id:
         owner |= Q(conversation__user_id=visitor.user_id)
-    return Message.objects.filter(owner, state__in=Message.OPEN_STATES).count()
+    return Message.objects.filter(owner, state__in=Message.OPEN_STATES)
 
 
 def history(answer: Message) -> tuple[words.Message, ...]:

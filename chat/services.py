@@ -6,6 +6,7 @@ without the other. Whoever sees the end of an answer stores it; the first one wi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -18,6 +19,7 @@ from chat.exceptions import NothingToAnswerError, TurnRunningError
 from chat.models import Conversation, Message, ModerationFlag
 from chat.moderation import Finding
 from chat.policy import check_turn_count, storable_text
+from chat.selectors import open_answers_of
 from chat.visitors import Visitor
 from inference.generation import FinishReason, Usage, new_request_id
 from inference.models import LanguageModel
@@ -137,6 +139,22 @@ def finish_answer(*, message_id: int, outcome: Outcome) -> bool:
         if is_first:
             _flag(Message.objects.get(pk=message_id), findings)
     return bool(is_first)
+
+
+def close_lost_answers(*, visitor: Visitor) -> int:
+    """Close the visitor's answers that a process took with it long ago; return how many.
+
+    Usually whoever watches next settles an answer. What nobody came back for must not keep the
+    visitor from asking again.
+    """
+    lost_since = timezone.now() - timedelta(seconds=chat_settings().lost_after_s)
+    return (
+        open_answers_of(visitor)
+        .filter(created_at__lt=lost_since)
+        .update(
+            state=Message.State.INTERRUPTED, error_code="interrupted", finished_at=timezone.now()
+        )
+    )
 
 
 def rename_conversation(*, conversation: Conversation, title: str) -> None:

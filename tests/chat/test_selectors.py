@@ -13,7 +13,7 @@ from chat.selectors import (
     conversations_of,
     current_messages,
     generation_request,
-    open_turn_count,
+    open_answers_of,
 )
 from chat.services import (
     Outcome,
@@ -124,4 +124,4 @@ def test_open_answers_are_counted_by_visitor(cards: Any) -> None:
         conversation = start_conversation(visitor=visitor, model=cards[0])
         store_prompt(conversation_id=conversation.pk, text="Hi")
 
-    assert open_turn_count(VISITOR) == 2
+    assert open_answers_of(VISITOR).count() == 2

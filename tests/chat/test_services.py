@@ -9,7 +9,13 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from chat.admission import admit_prompt
-from chat.exceptions import BannedError, NothingToAnswerError, TurnLimitError, TurnRunningError
+from chat.exceptions import (
+    BannedError,
+    NothingToAnswerError,
+    TooManyOpenTurnsError,
+    TurnLimitError,
+    TurnRunningError,
+)
 from chat.models import Ban, Conversation, Message, ModerationFlag
 from chat.moderating import ban_authors, lift_bans, resolve_flags
 from chat.selectors import is_banned
@@ -136,6 +142,23 @@ def test_a_moderator_resolves_flags_bans_and_lifts(conversation: Conversation) -
         admit_prompt(VISITOR, answer_count=1)
     assert lift_bans(bans=Ban.objects.all()) == 1
     assert not is_banned(VISITOR)
+
+
+def test_an_answer_lost_with_its_process_does_not_lock_its_reader_out(
+    conversation: Conversation, settings: Any
+) -> None:
+    settings.CHAT = {"max_open_turns": 1}
+    answer = store_prompt(conversation_id=conversation.pk, text="Hi")
+    with pytest.raises(TooManyOpenTurnsError):
+        admit_prompt(VISITOR, answer_count=1)
+    Message.objects.filter(pk=answer.pk).update(
+        created_at=timezone.now() - timedelta(hours=1), content="half"
+    )
+
+    admit_prompt(VISITOR, answer_count=1)
+
+    answer.refresh_from_db()
+    assert (answer.state, answer.content) == (Message.State.INTERRUPTED, "half")
 
 
 def test_a_ban_ends_by_itself(cards: Any) -> None:
