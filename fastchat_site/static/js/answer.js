@@ -71,9 +71,11 @@ export class AnswerView {
    */
   adopt(text, finishReason, code) {
     const hasFailed = finishReason === "error";
+    // A broken answer may have shown more than was stored; that stays.
+    const agrees = hasFailed ? this.state === "failed" : this.isFinished && this.text === text;
     if (!finishReason) {
       if (this.isFinished) this.restart();
-    } else if (!this.isFinished || this.text !== text || hasFailed !== (this.state === "failed")) {
+    } else if (!agrees) {
       this.markdown.clear();
       this.markdown.append(text);
       if (hasFailed) this.fail({ code: code || "interrupted" });
