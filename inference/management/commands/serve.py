@@ -142,6 +142,9 @@ class Command(BaseCommand):
         from daphne.endpoints import build_endpoint_description_strings
         from daphne.server import Server
 
+        from inference.management.web_sockets import send_accept_headers
+
+        send_accept_headers()
         port = listener.getsockname()[1]
         address = f"http://{f'[{host}]' if ':' in host else host}:{port}/"
         server = Server(
