@@ -49,7 +49,9 @@ class Scheduler:
         budget = self._max_batched_tokens
         preempted_before = self.preemption_count
         chunks: list[Chunk] = []
-        for sequence in sorted(self.running, key=lambda s: s.pending_tokens > 1):
+        # A prompt that is being read takes all that is left, so whoever is younger still waits
+        # and everybody who decodes comes before it.
+        for sequence in list(self.running):
             if budget and sequence in self.running:  # an earlier one may have preempted it
                 chunk = self._chunk_of(sequence, budget)
                 if chunk is not None:

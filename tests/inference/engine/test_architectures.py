@@ -58,6 +58,7 @@ PLAIN = {
     ),
 }
 PLAIN_ROPE = {"rope_type": "default", "rope_theta": 10_000.0}
+SHORT = ["Hello!", "x"]
 PROMPTS = ["Hello!", "Tell me about the sea and the sky.", "x"]
 
 
@@ -102,3 +103,18 @@ def test_a_model_no_runner_fits_is_refused(tokenizer):
 
     with pytest.raises(ModelLoadError, match="cannot be served"):
         LLMEngine(random_model(config), tokenizer, EngineConfig(context_length=64))
+
+
+def test_a_plain_model_that_was_preempted_begins_again_with_a_clean_memory(tokenizer):
+    model = random_model(PLAIN["gpt-oss"]())
+    own = [naive_greedy(copy.deepcopy(model), tokenizer, prompt) for prompt in SHORT]
+    settings = EngineConfig(
+        name="gpt-oss", max_num_seqs=4, context_length=64, kv_cache_tokens=80, threads=1
+    )
+    engine = LLMEngine(model, tokenizer, settings)
+
+    answers = answer_together(engine, SHORT)
+
+    assert engine.stats().preemptions > 0
+    assert answers == own
+    assert engine._runner._caches == {}
