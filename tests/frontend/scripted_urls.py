@@ -68,5 +68,9 @@ urlpatterns = [
     re_path(CONVERSATION + r"export\.(?P<kind>json|md)$", chat, name="export-conversation"),
     path("error/<int:code>/", error),
     path("about/", about, name="about"),
+    # The header and the footer link to these; the pages are tested with their apps.
+    path("leaderboard/", about, name="leaderboard"),
+    path("models/", about, name="models"),
+    path("api/docs/", about, name="api-docs"),
     path("i18n/", include("django.conf.urls.i18n")),
 ]
