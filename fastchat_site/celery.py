@@ -10,6 +10,7 @@ def make_app() -> Celery:
     """Return the app; tasks are found in every installed app's `tasks` module."""
     application = Celery("fastchat_site")
     application.add_defaults(_settings)
+    application.set_default()
     application.autodiscover_tasks()
     return application
 

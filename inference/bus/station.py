@@ -49,6 +49,7 @@ class Station:
         self._cancelled: deque[str] = deque(maxlen=1024)
         self._closing = threading.Event()
         self._hurry = threading.Event()
+        self._heard = threading.Event()
         self._orders = bus.take_orders(worker_id, self._obey)
         self._heart = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
         self._heart.start()
@@ -74,6 +75,10 @@ class Station:
     def was_cancelled(self, request_id: str) -> bool:
         """Tell whether an order to cancel has come, perhaps too early to be obeyed."""
         return request_id in self._cancelled
+
+    def wait_until_heard(self, timeout_s: float) -> bool:
+        """Return True once the first heartbeat is on the bus, False after `timeout_s`."""
+        return self._heard.wait(timeout_s)
 
     def beat_now(self) -> None:
         """Beat without waiting for the interval, after a change that others should know."""
@@ -103,6 +108,7 @@ class Station:
             if was_heard:
                 logger.warning("no heartbeat: %s", error)
             return False
+        self._heard.set()
         if not was_heard:
             self.outbox.recheck()
         return True

@@ -223,6 +223,10 @@ class EngineHost:
         logger.critical("the engine of %s gives up: %s", self.names[0], reason)
         self._on_fatal(reason)
 
+    def wait_until_live(self, timeout_s: float) -> bool:
+        """Return True once others can see the models, False after `timeout_s`."""
+        return self._station.wait_until_heard(timeout_s)
+
     def drain(self) -> None:
         """Take no new requests and let others know; what runs goes on."""
         self._is_draining = True

@@ -61,6 +61,7 @@ def start_hosts(
             hosts.append(host)
             add_host(host)
             _register(spec, host)
+            host.wait_until_live(settings.heartbeat_ttl_s)
     except BaseException:
         stop_hosts(hosts)
         raise

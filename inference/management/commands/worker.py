@@ -1,22 +1,18 @@
 """Run a model worker: a Celery process that holds models."""
 
-import os
 from argparse import ArgumentParser
 from typing import Any
 
-from celery import current_app
-from celery.apps.worker import Worker
 from django.core.management.base import BaseCommand, CommandError
 
 from inference.conf import inference_settings
 from inference.exceptions import InferenceError
 from inference.management.model_arguments import add_model_arguments, spec_options
 from inference.providers.transport import close_site_bus, site_bus
-from inference.worker.bootsteps import Gate, engine_step
 from inference.worker.engine_host import EngineHost
 from inference.worker.model_specs import ModelSpec, check_names, default_name
+from inference.worker.process import run_worker_process
 from inference.worker.serving import (
-    LeaveInTime,
     exit_stuck,
     hasten_exit,
     queues_of,
@@ -76,30 +72,19 @@ class Command(BaseCommand):
             self.say(f"The worker is ready: {', '.join(n for h in hosts for n in h.names)}")
             return hosts
 
-        app = current_app._get_current_object()  # noqa: SLF001  (Celery's own idiom)
-        app.steps["worker"].add(engine_step(load, LeaveInTime(settings.drain_s)))
-        app.steps["consumer"].add(Gate)
-        worker = Worker(
-            app=app,
-            hostname=f"worker-{os.getpid()}@%h",
-            pool_cls="threads",
-            concurrency=options["concurrency"] or task_threads(specs),
-            queues=queues_of(specs),
-            without_gossip=True,
-            without_mingle=True,
-            without_heartbeat=True,
-            loglevel="INFO",
-            redirect_stdouts=False,
-            quiet=True,
-        )
         try:
-            worker.start()
+            status = run_worker_process(
+                load,
+                queues=queues_of(specs),
+                concurrency=options["concurrency"] or task_threads(specs),
+                drain_s=settings.drain_s,
+            )
         finally:
             stop_hosts(hosts)
             close_site_bus()
             hasten_exit()
-        if worker.exitcode:
-            raise CommandError(f"the worker ended with {worker.exitcode}")
+        if status:
+            raise CommandError(f"the worker ended with {status}")
 
     def say(self, text: str) -> None:
         """Print a line of progress at once."""
