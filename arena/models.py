@@ -64,6 +64,8 @@ class Battle(models.Model):
     class Meta:
         """Lists by visitor and by state; rules about models and probabilities."""
 
+        verbose_name = _("battle")
+        verbose_name_plural = _("battles")
         indexes = [
             models.Index(fields=["visitor", "created_at"], name="battle_of_visitor"),
             models.Index(fields=["state", "created_at"], name="battle_by_state"),
@@ -146,6 +148,8 @@ class Vote(models.Model):
     class Meta:
         """Votes of a voter by time; a known winner, and a reason where a vote does not count."""
 
+        verbose_name = _("vote")
+        verbose_name_plural = _("votes")
         indexes = [models.Index(fields=["voter", "created_at"], name="vote_of_voter")]
         constraints = [
             models.CheckConstraint(
@@ -180,6 +184,12 @@ class VoteChain(models.Model):
 
     head_hash = models.CharField(max_length=64, default=GENESIS_HASH)
     length = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        """Not among what people edit."""
+
+        verbose_name = _("chain of votes")
+        verbose_name_plural = _("chain of votes")
 
     def __str__(self) -> str:
         return f"{self.length} votes, {self.head_hash[:12]}"

@@ -45,6 +45,8 @@ class Conversation(models.Model):
     class Meta:
         """The history of a visitor or user, newest first."""
 
+        verbose_name = _("conversation")
+        verbose_name_plural = _("conversations")
         indexes = [
             models.Index(
                 fields=["visitor", "purpose", "-updated_at"], name="conversation_of_visitor"
@@ -107,6 +109,8 @@ class Message(models.Model):
     class Meta:
         """One current version a position, one open answer a conversation."""
 
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
         ordering = ["conversation", "position", "version"]
         constraints = [
             models.UniqueConstraint(
@@ -189,6 +193,8 @@ class ModerationFlag(models.Model):
     class Meta:
         """The queue by status; one flag a message, source and category."""
 
+        verbose_name = _("flag")
+        verbose_name_plural = _("flags")
         indexes = [models.Index(fields=["status", "created_at"], name="flag_queue")]
         constraints = [
             models.UniqueConstraint(
@@ -219,6 +225,8 @@ class Ban(models.Model):
     class Meta:
         """A ban is on somebody."""
 
+        verbose_name = _("ban")
+        verbose_name_plural = _("bans")
         constraints = [
             models.CheckConstraint(
                 condition=Q(user__isnull=False) | ~Q(visitor="") | ~Q(network=""),

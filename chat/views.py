@@ -1,5 +1,6 @@
 """The chat pages: history, one conversation, its title, its end, its export."""
 
+import logging
 from dataclasses import dataclass
 
 from asgiref.sync import sync_to_async
@@ -17,7 +18,10 @@ from chat.selectors import conversation_of, conversations_of, current_messages
 from chat.services import delete_conversation, rename_conversation
 from chat.visitors import visitor_of_request
 from inference import client
+from inference.exceptions import InferenceError
 from inference.selectors import listed_models
+
+logger = logging.getLogger(__name__)
 
 SIDEBAR_LENGTH = 200
 
@@ -36,7 +40,11 @@ class ModelChoice:
 @ensure_csrf_cookie
 async def chat(request: HttpRequest, public_id: str | None = None) -> HttpResponse:
     """Show one conversation, or an empty page for a new one, beside the history."""
-    live = await client.live_models()
+    try:
+        live = await client.live_models()
+    except InferenceError:  # the history can be read without a model
+        logger.warning("the chat page cannot tell what is live", exc_info=True)
+        live = frozenset()
     return await sync_to_async(_chat_page)(request, public_id, live)
 
 

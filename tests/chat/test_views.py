@@ -9,6 +9,7 @@ from chat.models import Conversation, Message
 from chat.selectors import conversations_of
 from chat.services import Outcome, finish_answer, start_conversation, store_prompt
 from chat.visitors import SESSION_ENTRY, Visitor, visitor_of_scope
+from inference.exceptions import BusUnavailableError
 from tests.support.scripted import NAMES
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("scripted", "cards")]
@@ -40,6 +41,20 @@ def test_the_first_visit_makes_a_visitor(client: Client) -> None:
     assert SESSION_ENTRY in client.session
     assert response.context["models"][0].name == NAMES[0]
     assert response.context["models"][0].is_live
+
+
+def test_the_history_can_be_read_without_a_bus(
+    visited: Client, conversation: Conversation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreachable() -> frozenset[str]:
+        raise BusUnavailableError("gone")
+
+    monkeypatch.setattr("inference.client.live_models", unreachable)
+
+    response = visited.get(f"/chat/{conversation.public_id}/")
+
+    assert response.status_code == 200
+    assert not any(model.is_live for model in response.context["models"])
 
 
 def test_a_conversation_has_its_page(visited: Client, conversation: Conversation) -> None:
