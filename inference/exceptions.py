@@ -14,6 +14,7 @@
 `code` is stable and goes to programs; the message goes to people.
 """
 
+
 class InferenceError(Exception):
     """Anything that keeps a model from answering."""
 
