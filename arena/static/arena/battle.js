@@ -33,6 +33,7 @@ function lastTurn() {
 
 /** After every connect: pick the battle up, or send the prompt that met a closed door. */
 function catchUp() {
+  isVoting = false; // a vote that arrived shows in the state, one that did not is to be given again
   if (battleId) {
     socket.send({ type: "resume", battle: battleId, seq: lastTurn()?.position ?? 0 });
   } else if (pendingPrompt !== null) {
