@@ -8,6 +8,7 @@ know (after a restart, or beside another web process) takes it over from the ans
 import asyncio
 import contextvars
 import logging
+import math
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
 
@@ -192,7 +193,8 @@ async def watching(request_id: str) -> AsyncIterator[None]:
 async def mark_watched(request_id: str) -> None:
     """Note that somebody is watching an answer now; the note fades by itself."""
     try:
-        await cache.aset(_watch_key(request_id), 1, timeout=chat_settings().abandoned_after_s)
+        lifetime_s = math.ceil(chat_settings().abandoned_after_s)  # Redis counts whole seconds
+        await cache.aset(_watch_key(request_id), 1, timeout=lifetime_s)
     except Exception:
         logger.warning("the cache does not answer", exc_info=True)
 
