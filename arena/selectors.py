@@ -8,7 +8,9 @@ from datetime import timedelta
 from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
+from arena.conf import arena_settings
 from arena.exceptions import BattleNotFoundError
+from arena.integrity import identity_terms, leaks_identity
 from arena.matchmaking import Candidate
 from arena.models import Battle, Vote
 from chat.models import Message
@@ -17,6 +19,7 @@ from chat.visitors import Visitor
 from inference.selectors import arena_models
 
 SIDES = ("a", "b")
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,14 +92,32 @@ def is_complete(battle: Battle) -> bool:
     )
 
 
-def battle_texts(battle: Battle) -> list[str]:
-    """Return all current prompts and answers of a battle."""
-    conversations = battle.conversation_ids.values()
-    return list(
-        Message.objects.filter(conversation_id__in=conversations, is_current=True).values_list(
-            "content", flat=True
-        )
+def has_named_model(battle: Battle) -> bool:
+    """Tell whether a current prompt or answer names one of the two models."""
+    texts = Message.objects.filter(
+        conversation_id__in=battle.conversation_ids.values(), is_current=True
+    ).values_list("content", flat=True)
+    model_a, model_b = battle.model_a, battle.model_b
+    return leaks_identity(
+        texts,
+        terms_a=identity_terms(model_a.name, model_a.title, model_a.organisation),
+        terms_b=identity_terms(model_b.name, model_b.title, model_b.organisation),
     )
+
+
+def reason_not_to_count(battle: Battle, visitor: Visitor) -> Vote.Reason | str:
+    """Return why a vote by the visitor would only be stored, or an empty text."""
+    limits = arena_settings()
+    if battle.leaks_identity:
+        return Vote.Reason.IDENTITY_LEAK
+    if is_flagged(battle):
+        return Vote.Reason.FLAGGED
+    pair = (battle.model_a_id, battle.model_b_id)
+    recent = recent_counted_votes(visitor, within=DAY)
+    if recent.count() >= limits.votes_per_day:
+        return Vote.Reason.DAILY_CAP
+    on_pair = recent.filter(battle__model_a_id__in=pair, battle__model_b_id__in=pair)
+    return Vote.Reason.PAIR_CAP if on_pair.count() >= limits.pair_votes_per_day else ""
 
 
 def is_flagged(battle: Battle) -> bool:

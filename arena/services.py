@@ -1,7 +1,6 @@
 """Writes of battles and votes, each one transaction."""
 
 from collections.abc import Sequence
-from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -15,16 +14,14 @@ from arena.exceptions import (
     BattleNotFoundError,
     BattleOverError,
 )
-from arena.integrity import identity_terms, leaks_identity
 from arena.matchmaking import POLICY_VERSION, Pairing
 from arena.models import Battle, Vote
 from arena.selectors import (
-    battle_texts,
     battle_turns,
+    has_named_model,
     is_complete,
-    is_flagged,
     open_sides,
-    recent_counted_votes,
+    reason_not_to_count,
 )
 from chat.exceptions import BannedError, TurnRunningError
 from chat.models import Conversation, Message
@@ -34,8 +31,6 @@ from chat.services import start_conversation, store_prompt, store_retry
 from chat.visitors import Visitor
 from inference.models import LanguageModel
 from inference.selectors import model_named
-
-DAY = timedelta(days=1)
 
 
 @transaction.atomic
@@ -147,8 +142,8 @@ def record_vote(*, visitor: Visitor, battle_id: str, winner: Vote.Winner) -> Vot
         raise BattleIncompleteError
     now = timezone.now()
     battle.answered_at = battle.answered_at or now
-    battle.leaks_identity = _leaks_identity(battle)
-    reason = _reason_not_to_count(battle, visitor)
+    battle.leaks_identity = has_named_model(battle)
+    reason = reason_not_to_count(battle, visitor)
     battle.state = Battle.State.VOTED
     battle.save(update_fields=["state", "answered_at", "leaks_identity"])
     vote = Vote(
@@ -225,27 +220,3 @@ def _reopen(battle: Battle) -> None:
     battle.answered_at = None
     battle.abandoned_at = None
     battle.save(update_fields=["state", "answered_at", "abandoned_at"])
-
-
-def _leaks_identity(battle: Battle) -> bool:
-    model_a, model_b = battle.model_a, battle.model_b
-    return leaks_identity(
-        battle_texts(battle),
-        terms_a=identity_terms(model_a.name, model_a.title, model_a.organisation),
-        terms_b=identity_terms(model_b.name, model_b.title, model_b.organisation),
-    )
-
-
-def _reason_not_to_count(battle: Battle, visitor: Visitor) -> Vote.Reason | str:
-    """Return why a vote is only stored, or an empty text."""
-    limits = arena_settings()
-    if battle.leaks_identity:
-        return Vote.Reason.IDENTITY_LEAK
-    if is_flagged(battle):
-        return Vote.Reason.FLAGGED
-    pair = (battle.model_a_id, battle.model_b_id)
-    recent = recent_counted_votes(visitor, within=DAY)
-    if recent.count() >= limits.votes_per_day:
-        return Vote.Reason.DAILY_CAP
-    on_pair = recent.filter(battle__model_a_id__in=pair, battle__model_b_id__in=pair)
-    return Vote.Reason.PAIR_CAP if on_pair.count() >= limits.pair_votes_per_day else ""

@@ -8,11 +8,9 @@ know (after a restart, or beside another web process) takes it over from the ans
 import asyncio
 import contextvars
 import logging
-import math
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 
-from django.core.cache import cache
 from django.utils import timezone
 
 from chat.conf import chat_settings
@@ -20,6 +18,7 @@ from chat.database import in_database
 from chat.models import Message
 from chat.selectors import generation_request
 from chat.services import Outcome, finish_answer, save_partial
+from chat.watching import cancel_when_abandoned, mark_watched, watching
 from inference import client
 from inference.exceptions import InferenceError, RequestExpiredError
 from inference.generation import Delta, Failure, FinishReason
@@ -174,43 +173,6 @@ async def stored_end(answer: Message, *, seq: int) -> Delta:
     return Delta(seq=seq, finish_reason=FinishReason.ERROR, failure=failure)
 
 
-@asynccontextmanager
-async def watching(request_id: str) -> AsyncIterator[None]:
-    """Tell all processes, for as long as this lasts, that somebody watches the answer."""
-
-    async def keep_marked() -> None:
-        while True:
-            await mark_watched(request_id)
-            await asyncio.sleep(chat_settings().abandoned_after_s / 4)
-
-    keeper = asyncio.create_task(keep_marked())
-    try:
-        yield
-    finally:
-        keeper.cancel()
-
-
-async def mark_watched(request_id: str) -> None:
-    """Note that somebody is watching an answer now; the note fades by itself."""
-    try:
-        lifetime_s = math.ceil(chat_settings().abandoned_after_s)  # Redis counts whole seconds
-        await cache.aset(_watch_key(request_id), 1, timeout=lifetime_s)
-    except Exception:
-        logger.warning("the cache does not answer", exc_info=True)
-
-
-async def cancel_when_abandoned(request_id: str) -> None:
-    """Cancel an answer once nobody has watched it for the time of the settings."""
-    while True:
-        await asyncio.sleep(chat_settings().abandoned_after_s / 2)
-        try:
-            if await cache.aget(_watch_key(request_id)) is None:
-                await client.cancel(request_id)
-                return
-        except Exception:
-            logger.warning("cannot tell whether anybody watches", exc_info=True)
-
-
 def request_id_of(answer: Message) -> str:
     """Return the id under which the answer was asked for; only prompts have none."""
     assert answer.request_id is not None
@@ -252,7 +214,3 @@ def _turn(answer: Message, *, is_new: bool) -> Turn:
 async def _settled(turn: Turn) -> None:
     """Return when the outcome is stored, or when it takes too long."""
     await asyncio.wait({turn.task}, timeout=chat_settings().settle_timeout_s)
-
-
-def _watch_key(request_id: str) -> str:
-    return f"watched:{request_id}"
