@@ -4,4 +4,7 @@ from django.urls import URLPattern, path
 
 from fastchat_site import views
 
-urlpatterns: list[URLPattern] = [path("about/", views.about, name="about")]
+urlpatterns: list[URLPattern] = [
+    path("about/", views.about, name="about"),
+    path("favicon.ico", views.favicon, name="favicon"),
+]

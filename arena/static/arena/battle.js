@@ -177,6 +177,12 @@ function takeBack() {
   turns.pop().element.remove();
 }
 
+async function copyAnswers() {
+  if (!lastTurn()) return;
+  await copyText(SIDES.map((side) => lastTurn().answers[side].text).join("\n\n"));
+  view.announce(word("copied"));
+}
+
 function reveal({ winner, models }) {
   isVoting = false;
   verdict = winner;
@@ -209,6 +215,6 @@ keys({
   4: () => vote("both_bad"),
   r: regenerate,
   n: startRound,
-  c: () => lastTurn() && copyText(SIDES.map((side) => lastTurn().answers[side].text).join("\n\n")),
+  c: copyAnswers,
 });
 update();

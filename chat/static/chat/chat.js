@@ -151,6 +151,12 @@ function takeBack() {
   exchanges.pop().element.remove();
 }
 
+async function copyAnswer() {
+  if (!last()) return;
+  await copyText(last().answer.text);
+  find(".talk-status").textContent = word("copied");
+}
+
 function refuse(sentence) {
   const notice = find(".refusal");
   notice.hidden = !sentence;
@@ -169,7 +175,7 @@ function update() {
 setUpHistory(root);
 keys({
   r: regenerate,
-  c: () => last() && copyText(last().answer.text),
+  c: copyAnswer,
 });
 update();
 if (matchMedia("(pointer: fine)").matches) composer.field.focus();
