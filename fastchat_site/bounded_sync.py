@@ -41,11 +41,12 @@ class BoundedSync:
         self._application = application
         self._threads = threads
         self._lanes: list[_Lane] = []
+        self._opening = asyncio.Lock()
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Serve one request or socket on the lane with the fewest others."""
         if not self._lanes:
-            self._lanes = [await _open_lane(number) for number in range(self._threads)]
+            await self._open_lanes()
         lane = min(self._lanes, key=lambda lane: lane.request_count)
         lane.request_count += 1
         try:
@@ -54,6 +55,12 @@ class BoundedSync:
             )
         finally:
             lane.request_count -= 1
+
+    async def _open_lanes(self) -> None:
+        """Open all lanes once; the first requests may come together."""
+        async with self._opening:
+            if not self._lanes:
+                self._lanes = [await _open_lane(number) for number in range(self._threads)]
 
 
 async def _serve(application: Application, scope: dict[str, Any], receive: Any, send: Any) -> None:

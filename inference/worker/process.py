@@ -2,9 +2,11 @@
 
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from celery import current_app
 from celery.apps.worker import Worker
+from celery.signals import worker_shutting_down
 
 from inference.worker.bootsteps import Gate, engine_step
 from inference.worker.engine_host import EngineHost
@@ -42,5 +44,12 @@ def run_worker_process(
         redirect_stdouts=False,
         quiet=True,
     )
+    asked = []
+
+    def note(*, how: str, **_: Any) -> None:
+        asked.append(how)
+
+    worker_shutting_down.connect(note, weak=False)
     worker.start()
-    return int(worker.exitcode or 0)
+    # Celery calls Ctrl-C a failure; leaving when asked to is none.
+    return 0 if asked == ["Warm"] else int(worker.exitcode or 0)

@@ -38,7 +38,6 @@ def main() -> None:
         )
         hosts.append(host)
         add_host(host)
-        print("ready", flush=True)
         return hosts
 
     status = run_worker_process(

@@ -19,6 +19,7 @@ from inference.messages import Message, Role
 from inference.models import LanguageModel
 from tests.inference.client.conftest import NAME
 from tests.support.fake_engine import ANSWER_TOKENS, FakeEngine, counted
+from tests.support.ports import wait_until
 
 WHOLE = counted(0, ANSWER_TOKENS)
 
@@ -45,9 +46,7 @@ def follows_without_gap(deltas: list[Delta], first: int = 0) -> bool:
 
 
 async def until_idle(engine: FakeEngine) -> None:
-    async with asyncio.timeout(10):
-        while engine.has_work():
-            await asyncio.sleep(0.01)
+    await asyncio.to_thread(wait_until, lambda: not engine.has_work(), what="the slot is free")
 
 
 async def test_an_answer_arrives_whole_and_in_order(embedded) -> None:
