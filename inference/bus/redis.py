@@ -168,8 +168,6 @@ class RedisBus(Bus):
 
         def ask() -> list[Any]:
             pipeline = self._redis.pipeline(transaction=False)
-            for inbox, events in frames.items():
-                pipeline.publish(f"in:{inbox}", pack_events(events))
             for request_id, events in logs.items():
                 keys = _keys(request_id)
                 places[request_id] = len(pipeline)
@@ -181,6 +179,9 @@ class RedisBus(Bus):
                     ttl_s = self._config.finished_log_ttl_s
                     arguments = [str(events[-1].attempt), request_id, str(ttl_s)]
                     self._scripts["END"](keys=keys, args=arguments, client=pipeline)
+            # After the logs: who finds a hole in a frame finds its tokens there.
+            for inbox, events in frames.items():
+                pipeline.publish(f"in:{inbox}", pack_events(events))
             return pipeline.execute()
 
         answers = self._ask(ask)

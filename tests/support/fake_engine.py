@@ -49,14 +49,18 @@ class FakeSequence:
 
 
 class FakeEngine:
-    """Answers "0 1 2 3 …", `ANSWER_TOKENS` of them; continues an assistant's last message.
+    """Answers "0 1 2 3 …"; continues an assistant's last message.
 
     Args:
+        answer_tokens: where an answer ends by itself.
         slots: answers at the same time; more wait.
         step_s: time of one step.
     """
 
-    def __init__(self, *, slots: int = 4, step_s: float = 0.0) -> None:
+    def __init__(
+        self, *, slots: int = 4, step_s: float = 0.0, answer_tokens: int = ANSWER_TOKENS
+    ) -> None:
+        self.answer_tokens = answer_tokens
         self.slots = slots
         self.step_s = step_s
         self.submitted: list[str] = []
@@ -76,9 +80,9 @@ class FakeEngine:
         begin = 0
         if messages[-1].role is Role.ASSISTANT:
             begin = len(messages[-1].content.split())
-        left = ANSWER_TOKENS - begin
+        left = self.answer_tokens - begin
         is_cut = params.max_tokens is not None and params.max_tokens < left
-        end = begin + (params.max_tokens or left) if is_cut else ANSWER_TOKENS
+        end = begin + (params.max_tokens or left) if is_cut else self.answer_tokens
         reason = FinishReason.LENGTH if is_cut else FinishReason.STOP
         with self._changed:
             self.submitted.append(request_id)

@@ -13,7 +13,7 @@ from inference.worker.engine_host import EngineHost, ModelFacts  # noqa: E402
 from inference.worker.hosts import add_host  # noqa: E402
 from inference.worker.process import run_worker_process  # noqa: E402
 from inference.worker.serving import exit_stuck, stop_hosts  # noqa: E402
-from tests.support.fake_engine import FakeEngine  # noqa: E402
+from tests.support.fake_engine import ANSWER_TOKENS, FakeEngine  # noqa: E402
 
 
 def main() -> None:
@@ -23,8 +23,11 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=4)
     parser.add_argument("--step-s", type=float, default=0.02)
     parser.add_argument("--drain-s", type=float, default=20.0)
+    parser.add_argument("--answer-tokens", type=int, default=ANSWER_TOKENS)
     options = parser.parse_args()
-    engine = FakeEngine(slots=options.slots, step_s=options.step_s)
+    engine = FakeEngine(
+        slots=options.slots, step_s=options.step_s, answer_tokens=options.answer_tokens
+    )
     hosts: list[EngineHost] = []
 
     def load() -> list[EngineHost]:
