@@ -13,7 +13,7 @@ from arena.exceptions import BattleNotFoundError
 from arena.integrity import identity_terms, leaks_identity
 from arena.matchmaking import Candidate
 from arena.models import Battle, Vote
-from chat.models import Message
+from chat.models import Message, is_public_id
 from chat.selectors import owned_by
 from chat.visitors import Visitor
 from inference.selectors import arena_models
@@ -53,6 +53,8 @@ def battle_of(visitor: Visitor, public_id: str) -> Battle:
     Raises:
         BattleNotFoundError: there is none, or it is somebody else's: the same answer.
     """
+    if not is_public_id(public_id):
+        raise BattleNotFoundError
     battle = (
         Battle.objects.select_related("model_a", "model_b", "vote")
         .filter(owned_by(visitor), public_id=public_id)

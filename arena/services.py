@@ -24,7 +24,7 @@ from arena.selectors import (
     reason_not_to_count,
 )
 from chat.exceptions import BannedError, TurnRunningError
-from chat.models import Conversation, Message
+from chat.models import Conversation, Message, is_public_id
 from chat.moderation import Finding
 from chat.selectors import is_banned, owned_by
 from chat.services import start_conversation, store_prompt, store_retry
@@ -182,6 +182,8 @@ def note_language(*, battle: Battle, language: str) -> None:
 
 def _locked(visitor: Visitor, battle_id: str) -> Battle:
     """Return the visitor's battle, locked and without a verdict."""
+    if not is_public_id(battle_id):
+        raise BattleNotFoundError
     battle = (
         Battle.objects.select_for_update(of=("self",))
         .select_related("model_a", "model_b")

@@ -79,7 +79,7 @@ async def stream_answer(answer: Message, *, from_seq: int | None) -> AsyncGenera
 
 
 def _listed_model(name: str) -> LanguageModel:
-    card = listed_models().filter(name=name).first()
+    card = listed_models().filter(name=name).first() if name.isprintable() else None
     if card is None:
         raise ModelNotFoundError(name)
     return card

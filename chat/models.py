@@ -1,5 +1,6 @@
 """Conversations, their messages, and what moderators keep about them."""
 
+import re
 import secrets
 
 from django.conf import settings
@@ -10,10 +11,17 @@ from django.utils.translation import gettext_lazy as _
 
 from inference.models import LanguageModel
 
+PUBLIC_ID = re.compile(r"[0-9a-f]{32}")
+
 
 def new_public_id() -> str:
     """Return a fresh random 128-bit id as 32 hexadecimal digits."""
     return secrets.token_hex(16)
+
+
+def is_public_id(text: str) -> bool:
+    """Tell whether a text from outside can be a public id at all; no other reaches a query."""
+    return PUBLIC_ID.fullmatch(text) is not None
 
 
 class Conversation(models.Model):

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from chat.conf import chat_settings
 from chat.exceptions import ConversationNotFoundError
-from chat.models import Ban, Conversation, Message
+from chat.models import Ban, Conversation, Message, is_public_id
 from chat.visitors import Visitor
 from inference import messages as words
 from inference.generation import GenerationRequest, SamplingParams
@@ -36,6 +36,8 @@ def conversation_of(visitor: Visitor, public_id: str) -> Conversation:
     Raises:
         ConversationNotFoundError: there is none, or it is somebody else's: the same answer.
     """
+    if not is_public_id(public_id):
+        raise ConversationNotFoundError
     conversation = conversations_of(visitor).filter(public_id=public_id).first()
     if conversation is None:
         raise ConversationNotFoundError

@@ -130,6 +130,8 @@ async def test_an_answer_whose_log_is_gone_is_told_as_interrupted(settings: Any)
         ({"text": "", "model": NAMES[0]}, "empty_prompt"),
         ({"text": "x" * 12_001, "model": NAMES[0]}, "prompt_too_long"),
         ({"text": "Hi", "model": "nobody"}, "model_not_found"),
+        ({"text": "Hi", "model": "\u0000"}, "model_not_found"),
+        ({"text": "Hi", "model": "\ud800"}, "model_not_found"),
         ({"text": "Hi", "model": "hidden"}, "model_not_found"),
         ({"text": "Hi", "model": "asleep"}, "no_worker"),
         ({"text": "Hi", "model": NAMES[0], "params": []}, "invalid_event"),
@@ -137,6 +139,7 @@ async def test_an_answer_whose_log_is_gone_is_told_as_interrupted(settings: Any)
         ({"text": "Hi", "model": NAMES[0], "params": {"temperature": 3}}, "invalid_parameter"),
         ({"text": "Hi", "model": NAMES[0], "params": {"max_tokens": 1e9}}, "invalid_parameter"),
         ({"text": "Hi", "conversation": "f" * 32}, "conversation_not_found"),
+        ({"text": "Hi", "conversation": "\u0000\ud800"}, "conversation_not_found"),
     ],
 )
 async def test_a_bad_prompt_is_answered_and_stores_nothing(
