@@ -24,7 +24,7 @@ export class Composer {
       this.submit();
     });
     this.stopButton.addEventListener("click", onStop);
-    this.field.addEventListener("input", () => this.update());
+    this.field.addEventListener("input", () => this.edited());
     this.field.addEventListener("keydown", (event) => {
       if (event.key !== "Enter" || event.shiftKey || isComposing(event)) return;
       event.preventDefault();
@@ -34,7 +34,7 @@ export class Composer {
       "/": () => this.field.focus(),
       Escape: () => (this.stopButton.hidden ? this.field.blur() : onStop()),
     });
-    this.update();
+    this.edited();
   }
 
   get text() {
@@ -57,12 +57,19 @@ export class Composer {
   /** Put a text into the box. */
   fill(text) {
     this.field.value = text;
-    this.update();
+    this.edited();
   }
 
   submit() {
     if (this.sendButton.disabled || this.sendButton.hidden) return;
     this.onSend(this.text);
+  }
+
+  edited() {
+    this.update();
+    // Measuring lays the whole page out, so it is done for new text alone, not for every delta.
+    this.field.style.height = "auto";
+    this.field.style.height = `${this.field.scrollHeight}px`;
   }
 
   update() {
@@ -75,7 +82,5 @@ export class Composer {
       count > this.limit * SHOW_COUNTER_FROM
         ? word("counter", { count: format.format(count), limit: format.format(this.limit) })
         : "";
-    this.field.style.height = "auto";
-    this.field.style.height = `${this.field.scrollHeight}px`;
   }
 }
