@@ -88,7 +88,12 @@ def train(
         KeyboardInterrupt: the run was stopped from outside; it is stored as stopped.
     """
     folder = (output_dir or training_settings().runs_dir / recipe.name).resolve()
-    corpus = open_corpus(recipe.corpus, seed=recipe.seed, batch_size=recipe.schedule.batch_size)
+    corpus = open_corpus(
+        recipe.corpus,
+        seed=recipe.seed,
+        batch_size=recipe.schedule.batch_size,
+        single_turn_steps=recipe.schedule.single_turn_steps,
+    )
     if resume:
         _check_same_recipe(recipe, folder)
     run = services.start_run(

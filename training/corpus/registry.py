@@ -22,20 +22,27 @@ class Corpus:
     questions: Callable[[int], list[Question]]
 
 
-def open_corpus(name: str, *, seed: int, batch_size: int) -> Corpus:
+def open_corpus(name: str, *, seed: int, batch_size: int, single_turn_steps: int = 0) -> Corpus:
     """Return a corpus by the name a recipe gives it.
+
+    Args:
+        name: one of `CORPORA`.
+        seed: of the draw.
+        batch_size: dialogues that are read together and so had better be of similar length.
+        single_turn_steps: batches at the beginning whose dialogues have one turn.
 
     Raises:
         RecipeError: there is no such corpus.
     """
     if name not in CORPORA:
         raise RecipeError(f"there is no corpus {name!r}; known: {', '.join(CORPORA)}")
-    return CORPORA[name](seed, batch_size)
+    return CORPORA[name](seed, batch_size, single_turn_steps * batch_size)
 
 
-def _synthetic_dialogues(seed: int, batch_size: int) -> Corpus:
-    sampler = DialogueSampler(seed=seed, shape=DialogueShape(group_size=batch_size))
+def _synthetic_dialogues(seed: int, batch_size: int, single_count: int) -> Corpus:
+    shape = DialogueShape(group_size=batch_size, single_count=single_count)
+    sampler = DialogueSampler(seed=seed, shape=shape)
     return Corpus(sampler.dialogue, lambda count: exam_questions(per_intent=count))
 
 
-CORPORA: dict[str, Callable[[int, int], Corpus]] = {"dialogues": _synthetic_dialogues}
+CORPORA: dict[str, Callable[[int, int, int], Corpus]] = {"dialogues": _synthetic_dialogues}

@@ -24,7 +24,7 @@ class ModelShape:
 class TokenizerRecipe:
     """How the tokenizer is trained: from the first `dialogues` dialogues of the corpus."""
 
-    vocab_size: int = 3072
+    vocab_size: int = 2560
     dialogues: int = 12000
 
 
@@ -38,6 +38,7 @@ class Schedule:
         learning_rate: reached after `warmup_steps`, held, and lowered at the end.
         decay_share: share of the steps, the last ones, over which the rate falls to nothing. The
             steps before do not depend on `steps`, so a run can be made longer later.
+        single_turn_steps: steps at the beginning whose dialogues have one turn.
         weight_decay: AdamW's.
         max_grad_norm: gradients are clipped to this length.
         max_length: longest dialogue in tokens; more is cut at the end of a turn.
@@ -47,10 +48,11 @@ class Schedule:
     """
 
     steps: int = 3000
-    batch_size: int = 4
+    batch_size: int = 8
     learning_rate: float = 3e-3
     warmup_steps: int = 30
     decay_share: float = 0.3
+    single_turn_steps: int = 0
     weight_decay: float = 0.1
     max_grad_norm: float = 1.0
     max_length: int = 2048
@@ -177,4 +179,4 @@ def _check_ranges(recipe: Recipe) -> None:
         raise RecipeError(f"'dtype' must be float16 or float32, not {recipe.dtype!r}")
 
 
-ZERO_IS_FINE = frozenset({"warmup_steps", "weight_decay"})
+ZERO_IS_FINE = frozenset({"warmup_steps", "weight_decay", "single_turn_steps"})

@@ -1,11 +1,12 @@
 """The finished model on disk: safetensors, tokenizer, settings and a card, all or nothing."""
 
+import copy
 import hashlib
-import json
 import shutil
 from pathlib import Path
 
 import torch
+from torch import nn
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 CARD = Path(__file__).with_name("model_card.md")
@@ -60,10 +61,9 @@ def export_model(
 
 
 def _save_weights(model: PreTrainedModel, folder: Path, dtype: torch.dtype) -> None:
-    """Save a copy in another precision, in one file, with the precision in its configuration."""
-    weights = {name: tensor.to(dtype) for name, tensor in model.state_dict().items()}
-    model.save_pretrained(folder, state_dict=weights, max_shard_size="100GB")
-    path = folder / "config.json"
-    config = json.loads(path.read_text(encoding="utf-8"))
-    config["dtype"] = str(dtype).removeprefix("torch.")
-    path.write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    """Save a copy in another precision, in one file that everybody may read."""
+    converted = copy.deepcopy(model)
+    nn.Module.to(converted, dtype)
+    converted.save_pretrained(folder, max_shard_size="100GB")
+    for path in folder.glob("*.safetensors"):
+        path.chmod(0o644)  # safetensors makes its files private

@@ -5,17 +5,17 @@ character offsets; a token is trained when its characters overlap an answer, the
 the turn included. Nothing here knows a template's separators, and nothing counts tokens.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from transformers import PreTrainedTokenizerFast
 
+from inference.chat_templates.control_tokens import control_tokens
+from inference.chat_templates.defusing import defuse
 from inference.messages import Message, Role
 from training.exceptions import UntrainableDialogueError
 
 IGNORED = -100  # the label torch's cross entropy leaves out
-WORD_JOINER = "\u2060"  # has no width: splits a special token that a user has typed
 _SENTINEL = "\ue000{index}\ue001"  # private-use characters: no dialogue has them
 
 
@@ -46,8 +46,8 @@ def encode_dialogue(tokenizer: PreTrainedTokenizerFast, messages: Sequence[Messa
     Raises:
         UntrainableDialogueError: the template rewrites an answer, so that it cannot be found.
     """
-    specials = special_texts(tokenizer)
-    safe = [_defused(message, specials) for message in messages]
+    specials = _specials(tokenizer)
+    safe = [Message(message.role, defuse(message.content, specials)) for message in messages]
     text = _render(tokenizer, safe)
     spans = answer_spans(tokenizer, safe, text)
     encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
@@ -67,7 +67,7 @@ def answer_spans(
     An answer begins where the prompt for it ends, so that training sees the very prefix that
     generation starts from. It ends after the special token that closes its turn.
     """
-    specials = special_texts(tokenizer)
+    specials = _specials(tokenizer)
     spans: list[tuple[int, int]] = []
     for index, message in enumerate(messages):
         if message.role is not Role.ASSISTANT:
@@ -102,7 +102,7 @@ def _spans_by_sentinel(
         for i, m in enumerate(messages)
     ]
     rendered = _render(tokenizer, marked)
-    specials = special_texts(tokenizer)
+    specials = _specials(tokenizer)
     spans: list[tuple[int, int]] = []
     removed = 0
     for index, message in enumerate(messages):
@@ -119,17 +119,8 @@ def _spans_by_sentinel(
     return spans
 
 
-def special_texts(tokenizer: PreTrainedTokenizerFast) -> frozenset[str]:
-    """Return the spellings of all special tokens of a tokenizer."""
-    added: Mapping[int, Any] = tokenizer.added_tokens_decoder
-    return frozenset(token.content for token in added.values() if token.special)
-
-
-def _defused(message: Message, specials: frozenset[str]) -> Message:
-    content = message.content
-    for special in specials:
-        content = content.replace(special, special[:1] + WORD_JOINER + special[1:])
-    return Message(message.role, content)
+def _specials(tokenizer: PreTrainedTokenizerFast) -> frozenset[str]:
+    return control_tokens(tokenizer, template_source=str(tokenizer.chat_template))
 
 
 def _render(

@@ -27,6 +27,7 @@ def build_model(
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
         attention_dropout=0.0,
+        initializer_range=0.5 * shape.hidden_size**-0.5,  # the usual 0.02 is for wide models
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

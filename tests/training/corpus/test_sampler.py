@@ -92,6 +92,19 @@ def test_neighbours_of_a_group_are_of_similar_length():
         assert max(lengths) <= 5 or min(lengths) >= 10
 
 
+def test_the_first_dialogues_have_one_turn_and_later_ones_may_have_many():
+    sampler = DialogueSampler(seed=1, shape=DialogueShape(single_count=50))
+
+    early, late = (
+        [sum(m.role is Role.USER for m in sampler.dialogue(i)) for i in indices]
+        for indices in (range(50), range(50, 500))
+    )
+
+    assert set(early) == {1}
+    assert {1, 2, 3} <= set(late)
+    assert max(late) >= 20
+
+
 def test_nobody_is_taught_what_the_exam_asks():
     asked = {
         (language, intent.name, fill(intent.held_out(fact, intent.ask), fact))

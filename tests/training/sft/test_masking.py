@@ -2,12 +2,13 @@
 
 import pytest
 
+from inference.chat_templates.defusing import ZERO_WIDTH_SPACE
 from inference.messages import Message, Role
 from tests.support.tiny_training import tiny_tokenizer
 from training.corpus.dialogues.sampler import DialogueSampler
 from training.exceptions import UntrainableDialogueError
 from training.sft.chat_data import encode_within
-from training.sft.masking import IGNORED, WORD_JOINER, encode_dialogue
+from training.sft.masking import IGNORED, encode_dialogue
 
 USER, ASSISTANT, SYSTEM = Role.USER, Role.ASSISTANT, Role.SYSTEM
 CHATML = (
@@ -104,7 +105,7 @@ def test_an_answer_that_spells_a_special_token_is_defused_and_trained():
 
     encoded = encode_dialogue(tiny_tokenizer(), messages)
 
-    expected = f"The token <{WORD_JOINER}|end|> ends a turn.<|end|>"
+    expected = f"The token <{ZERO_WIDTH_SPACE}|end|> ends a turn.<|end|>"
     assert trained_turns(tiny_tokenizer(), encoded) == [expected]
 
 

@@ -34,7 +34,10 @@ class DialogueShape:
         follow_share: share of turns that follow up on the turn before, where that is possible.
         careless_share: share of prompts in lower case or without their last mark.
         system_share: share of dialogues that open with a system message.
-        lengths: (share, fewest turns, most turns); the long ones teach what lies far back.
+        single_count: dialogues at the beginning that have one turn: a model learns what belongs to
+            what much sooner when nothing else stands around it.
+        lengths: after them, (share, fewest turns, most turns); the long ones teach what lies far
+            back.
         group_size: neighbours that get the same entry of `lengths`, so that a batch pads little.
     """
 
@@ -43,8 +46,9 @@ class DialogueShape:
     follow_share: float = 0.3
     careless_share: float = 0.2
     system_share: float = 0.12
-    lengths: tuple[tuple[float, int, int], ...] = ((0.86, 1, 3), (0.125, 4, 8), (0.015, 24, 44))
-    group_size: int = 4
+    single_count: int = 0
+    lengths: tuple[tuple[float, int, int], ...] = ((0.8, 1, 2), (0.18, 3, 6), (0.02, 20, 40))
+    group_size: int = 8
 
 
 class DialogueSampler:
@@ -56,10 +60,12 @@ class DialogueSampler:
 
     def dialogue(self, index: int) -> tuple[Message, ...]:
         """Return dialogue number `index`: an optional system message, then question and answer."""
+        chance = random.Random(f"{self.seed}:{index}")
+        if index < self.shape.single_count:
+            return tuple(self._messages(chance, turns=1))
         group = random.Random(f"{self.seed}:group:{index // self.shape.group_size}")
         shares = [share for share, _, _ in self.shape.lengths]
         _, fewest, most = group.choices(self.shape.lengths, weights=shares)[0]
-        chance = random.Random(f"{self.seed}:{index}")
         return tuple(self._messages(chance, turns=chance.randint(fewest, most)))
 
     def _messages(self, chance: random.Random, *, turns: int) -> Iterator[Message]:

@@ -80,7 +80,7 @@ class Command(BaseCommand):
 
 
 class ProgressLine:
-    """A bar with steps, time left, loss and speed; stages are printed above it."""
+    """A bar with steps, time left, loss and speed; on no terminal, a line now and then."""
 
     def __init__(self, name: str, steps: int) -> None:
         self.bar = Progress(
@@ -110,6 +110,8 @@ class ProgressLine:
         """Move the bar."""
         facts = f"loss {progress.loss:.3f}, {progress.tokens_per_s:,.0f} tokens/s"
         self.bar.update(self.task, completed=progress.step, facts=facts)
+        if not self.bar.console.is_terminal:
+            self.bar.print(f"step {progress.step} of {progress.steps}: {facts}")
 
 
 def _interrupt(signal_number: int, frame: Any) -> NoReturn:  # noqa: ARG001  (a handler's signature)
