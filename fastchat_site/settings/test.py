@@ -1,6 +1,7 @@
 """The test suite: a throw-away key, fast password hashing."""
 
-import os
+import atexit
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,6 @@ ALLOWED_HOSTS = ["testserver", "localhost", "127.0.0.1"]
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # A file: threads that share a database in memory meet as "table is locked", without a wait.
-    DATABASES["default"]["TEST"] = {
-        "NAME": Path(tempfile.gettempdir()) / f"fastchat-site-test-{os.getpid()}.sqlite3"
-    }
+    folder = Path(tempfile.mkdtemp(prefix="fastchat-site-test-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    DATABASES["default"]["TEST"] = {"NAME": folder / "test.sqlite3"}
