@@ -11,6 +11,7 @@ from django.db import DatabaseError
 from inference import services
 from inference.bus import Bus
 from inference.conf import InferenceSettings
+from inference.loading.model_card import read_card
 from inference.providers.worker import queue_of
 from inference.worker.engine_host import EngineHost
 from inference.worker.hosts import add_host, remove_hosts
@@ -70,10 +71,16 @@ def start_hosts(
 
 def _register(spec: ModelSpec, host: EngineHost) -> None:
     """Give the models their cards; a worker without a database serves all the same."""
+    facts = read_card(spec.path)
     try:
         for name in spec.names:
             services.register_model(
-                name=name, path=spec.path, context_length=host.context_length or None
+                name=name,
+                path=spec.path,
+                context_length=host.context_length or None,
+                organisation=facts.organisation,
+                licence=facts.licence,
+                description=facts.description,
             )
     except DatabaseError as error:
         logger.warning("the model card was not written: %s", error)
