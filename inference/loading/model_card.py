@@ -35,10 +35,8 @@ def read_card(path: str) -> CardFacts:
         owner, slash, _ = path.partition("/")
         return CardFacts(organisation=owner if slash else "")
     try:
-        card = ModelCard(
-            (folder / "README.md").read_text(encoding="utf-8"), ignore_metadata_errors=True
-        )
-    except (OSError, ValueError):
+        card = ModelCard((folder / "README.md").read_text(encoding="utf-8"))
+    except (OSError, ValueError, YAMLError):
         return CardFacts()
     facts = card.data.to_dict()
     return CardFacts(
