@@ -37,7 +37,8 @@ class InferenceSettings:
     Attributes:
         redis_url: where the bus lives; empty means inside this process.
         heartbeat_interval_s: how often a worker says that it lives.
-        heartbeat_ttl_s: silence after which a worker counts as dead.
+        heartbeat_ttl_s: silence after which a worker counts as dead; five times as long where it
+            shares its readers' process.
         bus_timeout_s: longest wait for one answer of Redis.
         bus_pause_s: rest after a failed attempt, so that a dead Redis costs nothing.
         log_ttl_s: how long an unfinished answer can be followed.
@@ -52,7 +53,8 @@ class InferenceSettings:
         retry_after_s: what a refused caller is told to wait.
         request_timeout_s: most time one answer may take in a worker.
         publish_timeout_s: most time handing a task to the broker may take.
-        engine_stall_s: a worker whose engine stands still for so long gives up.
+        engine_stall_s: a worker whose engine stands still for so long gives up; four times as
+            long on a CPU.
         drain_s: time that running answers get when a worker is asked to leave.
         prompt_bytes: largest request, all messages together, that is let in.
         web_threads: threads, and so database connections, that all open streams share.

@@ -122,7 +122,7 @@ CHANNEL_LAYERS: dict[str, dict[str, Any]] = {
 
 # Why early acknowledgement, a gate and no result backend: docs/adr/0004-token-streaming.md.
 CELERY: dict[str, Any] = {
-    "broker_url": REDIS_URL or "memory://",
+    "broker_url": REDIS_URL or "memory://localhost/",
     "broker_connection_timeout": 2,
     "broker_connection_retry_on_startup": True,
     "broker_transport_options": (
@@ -230,6 +230,9 @@ LOGGING: dict[str, Any] = {
         "celery": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
+        # One line a task would drown everything else.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
         # It warns that memory:// names no host.
         "kombu.connection": {"level": "ERROR"},
         "django.channels.server": {"level": "WARNING"},

@@ -15,6 +15,9 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# A worker in the readers' own process cannot die alone: its silence means a busy machine.
+LOCAL_PATIENCE = 5
+
 _threads = ThreadPoolExecutor(max_workers=8, thread_name_prefix="bus")
 
 
@@ -22,7 +25,7 @@ def bus_config(settings: InferenceSettings) -> BusConfig:
     """Return the bus's part of the settings."""
     return BusConfig(
         redis_url=settings.redis_url,
-        heartbeat_ttl_s=settings.heartbeat_ttl_s,
+        heartbeat_ttl_s=settings.heartbeat_ttl_s * (1 if settings.redis_url else LOCAL_PATIENCE),
         log_ttl_s=settings.log_ttl_s,
         finished_log_ttl_s=settings.finished_log_ttl_s,
         timeout_s=settings.bus_timeout_s,

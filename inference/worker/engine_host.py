@@ -20,6 +20,7 @@ from inference.worker.engine_protocol import Engine, StepOutput
 logger = logging.getLogger(__name__)
 
 IDLE_S = 0.25
+CPU_PATIENCE = 4  # a large model may read a chunk of a prompt for a minute there
 FAILED_STEPS_LIMIT = 3
 
 SHUTDOWN = Failure("worker_shutdown", "the worker was asked to leave before the answer was done")
@@ -71,6 +72,7 @@ class EngineHost:
         self._settings = settings
         self._on_fatal = on_fatal
         self.on_room: Callable[[], None] = _do_nothing
+        self._stall_s = settings.engine_stall_s * (CPU_PATIENCE if facts.device == "cpu" else 1)
         self._is_draining = False
         self._is_leaving = False
         self._is_lost = False
@@ -206,7 +208,7 @@ class EngineHost:
         still_s = time.monotonic() - self._moved_at
         if not self._thread.is_alive() and not self._is_leaving:
             self._give_up("its thread is dead")
-        elif still_s > self._settings.engine_stall_s:
+        elif still_s > self._stall_s:
             self._give_up(f"no step for {still_s:.0f} s")
         else:
             load = self._engine.load()
