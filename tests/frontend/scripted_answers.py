@@ -80,17 +80,21 @@ class ScriptedAnswer:
 def scripted_answer(prompt: str, *, side: str, attempt: int = 0) -> ScriptedAnswer:
     """Return the answer a prompt asks for: words in it choose the scene.
 
-    `slow` makes it grow slowly, `fail b` breaks side b at the first attempt, `long` makes it 20 KB,
-    `say:` gives the very text.
+    `slow` makes it grow slowly, `crawl` so slowly at the first attempt that it can be stopped on any
+    machine, `fail b` breaks side b at the first attempt, `long` makes it 20 KB, `say:` gives the
+    very text.
     """
     text = ANSWER
     if "say:" in prompt:
         text = prompt.split("say:", 1)[1]
     elif "long" in prompt:
         text = ANSWER * 60
+    tokens_per_s = 20.0 if "slow" in prompt else 600.0
+    if "crawl" in prompt and attempt == 0:
+        tokens_per_s = 2.0
     fails = f"fail {side}" in prompt and attempt == 0
     return ScriptedAnswer(
         pieces=pieces_of(text),
-        tokens_per_s=20.0 if "slow" in prompt else 600.0,
+        tokens_per_s=tokens_per_s,
         fails_after=5 if fails else None,
     )

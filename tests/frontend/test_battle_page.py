@@ -47,7 +47,7 @@ def test_a_round_goes_from_prompt_to_reveal(open_page: OpenPage) -> None:
 def test_votes_wait_until_both_sides_have_answered(open_page: OpenPage) -> None:
     page = open_page()
 
-    ask(page, "a slow answer")
+    ask(page, "crawl, please")
     wait_for(page, "running")
 
     buttons = page.locator(".vote-buttons button")

@@ -56,7 +56,7 @@ def test_a_model_that_is_not_running_cannot_be_chosen(open_page: OpenPage) -> No
 
 def test_a_stopped_answer_keeps_its_text_and_can_be_written_again(open_page: OpenPage) -> None:
     page = open_page("/chat/")
-    ask(page, "slow")
+    ask(page, "crawl, please")
     page.wait_for_selector(".answer-body strong")
 
     page.keyboard.press("Escape")
