@@ -21,6 +21,7 @@ from inference.worker.model_specs import ModelSpec, check_names, parse_spec
 from inference.worker.serving import (
     hasten_exit,
     queues_of,
+    register_scripted,
     start_hosts,
     stay,
     stop_hosts,
@@ -70,6 +71,7 @@ class Command(BaseCommand):
         hosts: list[EngineHost] = []
         tasks: CeleryThread | None = None
         try:
+            register_scripted(inference_settings().scripted_models)
             if specs:
                 hosts = self.load(specs)
                 tasks = CeleryThread(queues_of(specs), concurrency=task_threads(specs))

@@ -56,9 +56,17 @@ def test_it_answers_and_ends_cleanly(site: Site, tmp_path: Path, number: signal.
     process.wait_for_line(LISTENING)
 
     real, scripted = ask(address_in(process), "b"), ask(address_in(process), "parrot")
+    cards = site.manage(
+        "shell",
+        "--verbosity",
+        "0",
+        "-c",
+        "from inference import selectors; print(*(card.name for card in selectors.listed_models()))",
+    )
     process.process.send_signal(number)
     status = ended(process)
 
+    assert cards.split() == ["a", "b", "echo", "parrot"]
     assert real["usage"]["completion_tokens"] == 4
     assert scripted["choices"][0]["message"]["content"].startswith("You said")
     assert status == 0
