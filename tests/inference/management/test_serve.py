@@ -61,7 +61,7 @@ def test_it_answers_and_ends_cleanly(site: Site, tmp_path: Path, number: signal.
         "--verbosity",
         "0",
         "-c",
-        "from inference import selectors; print(*(card.name for card in selectors.listed_models()))",
+        "from inference.selectors import listed_models; print(*(m.name for m in listed_models()))",
     )
     process.process.send_signal(number)
     status = ended(process)
