@@ -80,9 +80,9 @@ class ScriptedAnswer:
 def scripted_answer(prompt: str, *, side: str, attempt: int = 0) -> ScriptedAnswer:
     """Return the answer a prompt asks for: words in it choose the scene.
 
-    `slow` makes it grow slowly, `crawl` so slowly at the first attempt that it can be stopped on any
-    machine, `fail b` breaks side b at the first attempt, `long` makes it 20 KB, `say:` gives the
-    very text.
+    `slow` makes it grow slowly, `crawl` at the first attempt so slowly that it can be stopped on
+    any machine, `fail b` breaks side b at the first attempt, `long` makes it 20 KB, `say:` gives
+    the very text.
     """
     text = ANSWER
     if "say:" in prompt:

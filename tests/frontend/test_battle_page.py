@@ -49,6 +49,8 @@ def test_votes_wait_until_both_sides_have_answered(open_page: OpenPage) -> None:
 
     ask(page, "crawl, please")
     wait_for(page, "running")
+    for side in ("a", "b"):  # a side that is stopped without a word has not answered
+        expect(page.locator(f".side[data-side={side}] .answer-body")).to_contain_text("Here")
 
     buttons = page.locator(".vote-buttons button")
     assert all(button.is_disabled() for button in buttons.all())
