@@ -64,6 +64,7 @@ def _save_weights(model: PreTrainedModel, folder: Path, dtype: torch.dtype) -> N
     """Save a copy in another precision, in one file that everybody may read."""
     converted = copy.deepcopy(model)
     nn.Module.to(converted, dtype)
+    converted.config.use_cache = True  # training turns it off
     converted.save_pretrained(folder, max_shard_size="100GB")
     for path in folder.glob("*.safetensors"):
         path.chmod(0o644)  # safetensors makes its files private
