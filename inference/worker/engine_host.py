@@ -152,12 +152,16 @@ class EngineHost:
         try:
             self._engine.submit(request_id, messages=messages, params=params)
         except InferenceError as error:
-            self._station.outbox.fail(request_id, Failure(error.code, str(error)))
+            self._refuse(request_id, Failure(error.code, str(error)))
         except Exception:  # the engine lives on; this request does not
             logger.exception("a request could not be submitted")
-            self._station.outbox.fail(request_id, BROKEN)
+            self._refuse(request_id, BROKEN)
         if self._station.was_cancelled(request_id):
             self._engine.cancel(request_id)
+
+    def _refuse(self, request_id: str, failure: Failure) -> None:
+        self._prefixes.pop(request_id, None)
+        self._station.outbox.fail(request_id, failure)
 
     def _run(self) -> None:
         failed_steps = 0
