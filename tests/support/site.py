@@ -76,6 +76,7 @@ class Site:
         redis_url: with it web and worker are processes of their own.
         database_url: PostgreSQL; without it SQLite in `folder`.
         models: model folders to serve; their names are the folders' names.
+        added_models: what to give to `serve --model` beside the demo models.
         extra: more environment variables.
     """
 
@@ -86,10 +87,12 @@ class Site:
         redis_url: str = "",
         database_url: str = "",
         models: tuple[Path, ...] = (),
+        added_models: tuple[str, ...] = (),
         extra: Mapping[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.models = models
+        self.added_models = added_models
         self.is_embedded = not redis_url
         self.port = free_port()
         self.web: ManageProcess | None = None
@@ -138,15 +141,22 @@ class Site:
 
     def start_web(self) -> None:
         """Start the web process (in embedded mode the model worker lives in it)."""
+        self.launch_web()
+        assert self.web is not None
+        self.web.wait_for_line("is ready at")
+
+    def launch_web(self) -> None:
+        """Start the web process without waiting for it."""
         arguments = ["serve", "--host", "127.0.0.1", "--port", str(self.port)]
         if self.is_embedded and self.models:
             arguments += ["--no-demo-models"]
             for model in self.models:
                 arguments += ["--model", f"{model},{model.name}"]
+        for model in self.added_models:
+            arguments += ["--model", model]
         self.web = ManageProcess(
             *arguments, environment=self.environment, log=self.folder / "web.log"
         )
-        self.web.wait_for_line("is ready at")
 
     def start_worker(self) -> None:
         """Start the model worker process."""
