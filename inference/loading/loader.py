@@ -1,6 +1,7 @@
 """Load a language model and its tokenizer onto a device."""
 
 import logging
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from inference.exceptions import ModelLoadError
 from inference.loading.context import context_length_of
@@ -91,6 +93,8 @@ def _load(
     trust_remote_code: bool,
 ) -> LoadedModel:
     """Read configuration, tokenizer and weights."""
+    if not sys.stderr.isatty():
+        disable_progress_bar()  # in a log file it is a line of noise for every weight
     config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
     if config.is_encoder_decoder:
         raise ModelLoadError(f"{folder.name!r} is an encoder-decoder; a decoder is needed")
