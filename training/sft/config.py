@@ -17,7 +17,7 @@ class ModelShape:
     layers: int = 4
     heads: int = 4
     intermediate_size: int = 384
-    context_length: int = 2048  # tokens
+    context_length: int = 1024  # tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Schedule:
     single_turn_steps: int = 0
     weight_decay: float = 0.1
     max_grad_norm: float = 1.0
-    max_length: int = 2048
+    max_length: int = 1024
     save_steps: int = 500
     logging_steps: int = 50
     threads: int = 1

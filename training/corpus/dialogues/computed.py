@@ -11,6 +11,7 @@ DATA_DIR = Path(__file__).parent / "data"
 LARGEST_OPERAND = 12
 MADE_UP_NAMES = 800
 MADE_UP_NOISE = 400
+MADE_UP_QUESTIONS = 4000
 CHINESE_DIGITS = "零一二三四五六七八九"
 ENGLISH_NUMBERS = {3: "three", 4: "four", 5: "five"}
 
@@ -156,12 +157,31 @@ def chinese_gibberish() -> Iterator[Row]:
         yield {"noise": "".join(chance.choices(characters, k=chance.randint(2, 6)))}
 
 
+def odd_questions() -> Iterator[Row]:
+    """Yield English questions from outside the small world, put together at random."""
+    return _odd_questions("en")
+
+
+def chinese_odd_questions() -> Iterator[Row]:
+    """Yield Chinese questions from outside the small world, put together at random."""
+    return _odd_questions("zh")
+
+
+def _odd_questions(language: str) -> Iterator[Row]:
+    words = dict(_data("odd.toml")[language])
+    templates = words.pop("questions")
+    chance = random.Random(f"odd questions {language}")
+    for _ in range(MADE_UP_QUESTIONS):
+        chosen = {kind: chance.choice(options) for kind, options in words.items()}
+        yield {"question": chance.choice(templates).format_map(chosen)}
+
+
 COMPUTED_TABLES: dict[str, Callable[[], Iterator[Row]]] = {
     table.__name__: table
     for table in (
         *(sums, differences, products, chinese_sums, large_sums, counts, countdowns),
         *(english_lists, chinese_lists, english_names, chinese_names),
-        *(gibberish, chinese_gibberish),
+        *(gibberish, chinese_gibberish, odd_questions, chinese_odd_questions),
     )
 }
 

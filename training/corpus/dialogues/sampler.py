@@ -47,7 +47,7 @@ class DialogueShape:
     careless_share: float = 0.2
     system_share: float = 0.12
     single_count: int = 0
-    lengths: tuple[tuple[float, int, int], ...] = ((0.8, 1, 2), (0.18, 3, 6), (0.02, 20, 40))
+    lengths: tuple[tuple[float, int, int], ...] = ((0.78, 1, 2), (0.19, 3, 6), (0.03, 16, 30))
     group_size: int = 8
 
 
