@@ -1,5 +1,6 @@
 """The recipe of a run: what is trained, on what and how, read from TOML."""
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -163,6 +164,10 @@ def _checked(expected: type, value: Any, *, name: str) -> Any:
 
 
 def _check_ranges(recipe: Recipe) -> None:
+    if not NAME.fullmatch(recipe.name):
+        raise RecipeError(f"'name' must be letters, digits and . _ -, not {recipe.name!r}")
+    if recipe.tokenizer.vocab_size < SMALLEST_VOCABULARY:
+        raise RecipeError(f"'tokenizer.vocab_size' must be at least {SMALLEST_VOCABULARY}")
     for part in (recipe.model, recipe.tokenizer, recipe.schedule):
         for item in fields(part):
             value = getattr(part, item.name)
@@ -179,4 +184,6 @@ def _check_ranges(recipe: Recipe) -> None:
         raise RecipeError(f"'dtype' must be float16 or float32, not {recipe.dtype!r}")
 
 
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # it names a folder, a model and a queue
+SMALLEST_VOCABULARY = 300  # 256 bytes, the special tokens, and something to learn
 ZERO_IS_FINE = frozenset({"warmup_steps", "weight_decay", "single_turn_steps"})

@@ -41,6 +41,10 @@ def test_values_are_set_over_the_file():
         ("name.first=x", "'name' has no parts to set"),
         ("model.heads=3", "must be a multiple"),
         ("schedule.max_length=4096", "larger than"),
+        ("name=../elsewhere", "'name' must be letters"),
+        ('name=""', "'name' must be letters"),
+        ("tokenizer.vocab_size=100", "must be at least 300"),
+        ("schedule.decay_share=1.5", "'decay_share' cannot be 1.5"),
         ("dtype=int4", "must be float16 or float32"),
     ],
 )
