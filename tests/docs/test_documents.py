@@ -99,6 +99,13 @@ def test_every_environment_variable_is_documented():
     assert sorted(name for name in variables if f"`{name}`" not in reference) == []
 
 
+def test_every_command_of_ours_is_in_the_reference():
+    reference = (ROOT / "docs/reference/commands.md").read_text(encoding="utf-8")
+    ours = {path.stem for path in ROOT.glob("*/management/commands/[!_]*.py")}
+
+    assert sorted(name for name in ours if f"| `{name}` |" not in reference) == []
+
+
 def test_both_readmes_show_the_same_commands():
     english, chinese = (
         [words for words in commands_in(ROOT / name) if words[0] in {"make", "export"}]

@@ -24,6 +24,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the name, the owner and the expiry."""
+        parser.epilog = "Example: manage.py create_api_key laptop --days 90"
         parser.add_argument("name", help="what the key is for")
         parser.add_argument("--user", metavar="USERNAME", help="account the key belongs to")
         parser.add_argument("--quiet", action="store_true", help="print nothing but the key")

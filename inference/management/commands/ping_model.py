@@ -24,6 +24,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
+        parser.epilog = "Example: manage.py ping_model demo-large --message 你好"
         parser.add_argument("name", help="name the model is served under")
         parser.add_argument("--message", default="Tell me a story with more than 100 words.")
         parser.add_argument("--max-tokens", type=int, default=32)

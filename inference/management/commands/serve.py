@@ -45,6 +45,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
+        parser.epilog = "Example: manage.py serve --port 9000 --model /models/my-model,my-model"
         parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
         parser.add_argument("--port", type=int, default=8000, help="port; 0 takes a free one")
         parser.add_argument(

@@ -33,6 +33,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the options."""
+        parser.epilog = "Example: manage.py worker --model-path /models/my-model --device cuda"
         parser.add_argument(
             "--model-path",
             action="append",

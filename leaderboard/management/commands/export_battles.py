@@ -23,6 +23,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the file."""
+        parser.epilog = "Example: manage.py export_battles battles.jsonl.gz"
         parser.add_argument("file", type=Path, help="the file to write; it must not exist yet")
 
     def handle(self, *_args: Any, **options: Any) -> None:

@@ -24,6 +24,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the file."""
+        parser.epilog = "Example: manage.py import_battles battles.csv.gz"
         parser.add_argument("file", type=Path, help="the file to read")
         parser.add_argument(
             "--skip-bad-rows", action="store_true", help="store the rest when rows are wrong"

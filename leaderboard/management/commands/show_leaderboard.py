@@ -14,13 +14,14 @@ class Command(BaseCommand):
     """Prints the ratings of a board as a table or as JSON."""
 
     help = (
-        "Print a board as it stands: rank interval, model, rating, 95%% interval and votes;"
+        "Print a board as it stands: rank interval, model, rating, 95% interval and votes;"
         ' --json prints {"board", "models": [{"model", "rating", "lower", "upper", "rank", "votes",'
         " …}]} and nothing else."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Take the board and the shape."""
+        parser.epilog = "Example: manage.py show_leaderboard --board chinese --json"
         boards = [board.value for board in Board]
         parser.add_argument("--board", choices=boards, default=Board.OVERALL.value)
         parser.add_argument("--json", action="store_true", help="print JSON for programs")

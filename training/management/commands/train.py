@@ -33,6 +33,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """Declare the recipe, what is set over it, and where it goes."""
+        parser.epilog = "Example: manage.py train demo-small --set schedule.steps=200"
         parser.add_argument("recipe", help="name of a shipped recipe, or a TOML file")
         parser.add_argument(
             "--set",
