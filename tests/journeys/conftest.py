@@ -35,7 +35,7 @@ def distributed_site(folder: Path, *, models: tuple[Path, ...]) -> Iterator[Site
         skip_without("PostgreSQL or redis-server")
     with (
         running_redis(folder / "redis") as redis,
-        running_postgres(folder / "postgres") as url,
+        running_postgres() as url,
         running(Site(folder, redis_url=redis.url, database_url=url, models=models)) as site,
     ):
         yield site

@@ -4,6 +4,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,23 +22,22 @@ def postgres_binaries() -> Path | None:
 
 
 @contextmanager
-def running_postgres(folder: Path) -> Iterator[str]:
-    """Run a server with its data in `folder` and yield the URL of its empty database.
+def running_postgres() -> Iterator[str]:
+    """Run a server and yield the URL of its empty database; its data goes with it.
 
     PostgreSQL refuses to run as root, so a root test run hands the folder to the user postgres.
+    The folder is not below pytest's, which every further pytest process closes to other users.
     """
     binaries = postgres_binaries()
     assert binaries is not None
     user = "postgres" if os.geteuid() == 0 else None
+    folder = Path(tempfile.mkdtemp(prefix="fastchat-postgres-"))
     data = folder / "data"
-    data.mkdir(parents=True)
+    data.mkdir()
     if user:
         owner = pwd.getpwnam(user)
         for path in (folder, data):
             os.chown(path, owner.pw_uid, owner.pw_gid)
-        for parent in folder.parents:  # pytest's folders are closed to other users
-            if parent.stat().st_uid == 0 and parent != Path("/"):
-                parent.chmod(parent.stat().st_mode | 0o111)
     subprocess.run(
         [binaries / "initdb", "-D", data, "-U", "fastchat", "-A", "trust", "-E", "UTF8", "-N"],
         check=True,
@@ -64,3 +64,4 @@ def running_postgres(folder: Path) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait(timeout=30)
+        shutil.rmtree(folder)
