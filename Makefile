@@ -79,7 +79,7 @@ $(BIN)/python:
 
 $(VENV)/.runtime: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "── Installing packages (a few minutes the first time; PyTorch is the large one)"
-	@$(BIN)/pip install --constraint constraints.txt $(PIP_ARGS) --editable . 2>&1 | sed -uE '/^(Collecting|  Downloading|Installing|ERROR|error)/!d; s/ \(from .*//; s/^(Collecting|  Downloading|Installing)/  · \l\1/'
+	@$(BIN)/pip install --constraint constraints.txt $(PIP_ARGS) --editable . 2>&1 | sed -uE '/^(Collecting|  Downloading|Installing|ERROR|error)/!d; s/^Collecting ([^ ]+).*/  \1/; s/^  Downloading [^ ]+ /    downloading /; s/^Installing.*/  unpacking/'
 	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt | $(BIN)/python

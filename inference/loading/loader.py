@@ -110,5 +110,5 @@ def _load(
         **extra,
     )
     model.eval().requires_grad_(False)
-    logger.info("loaded %s in %s", folder.name, dtype)
+    logger.debug("loaded %s in %s", folder.name, dtype)
     return LoadedModel(model, tokenizer, context_length_of(config))
