@@ -21,6 +21,9 @@ def wait_for(page: Page, state: str) -> None:
 
 
 def text_of(page: Page, side: str) -> str:
+    """The text of a side's last answer, once its formula is drawn: that is loaded on first use."""
+    with_formula = page.locator(".turn:last-child .answer-body", has_text="The area is")
+    expect(with_formula.filter(has_not=page.locator(".katex"))).to_have_count(0)
     return page.locator(f".turn:last-child .side[data-side={side}] .answer-body").inner_text()
 
 
