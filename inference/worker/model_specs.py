@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.bus import Bus
+from inference.chat_templates.families import family_for
 from inference.conf import InferenceSettings
 from inference.exceptions import InvalidRequestError
 from inference.worker.engine_host import EngineHost, ModelFacts
@@ -77,6 +78,8 @@ def host_model(
 ) -> EngineHost:
     """Load a model and start its engine.
 
+    A model without a chat template of its own gets the one of the family its name tells.
+
     Raises:
         InferenceError: the model cannot be loaded; the message says what to do.
     """
@@ -93,7 +96,8 @@ def host_model(
         context_length=spec.context_length or loaded.context_length,
         threads=1 if loaded.model.num_parameters() < 100_000_000 else None,
     )
-    engine = LLMEngine(loaded.model, loaded.tokenizer, config)
+    template = None if loaded.tokenizer.chat_template else family_for(spec.path)
+    engine = LLMEngine(loaded.model, loaded.tokenizer, config, template=template)
     parameter = next(loaded.model.parameters())
     facts = ModelFacts(
         context_length=engine.context_length,

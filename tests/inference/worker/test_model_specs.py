@@ -1,9 +1,19 @@
 """How models are named on the command line."""
 
+from pathlib import Path
+
 import pytest
 
+from inference.bus.base import BusConfig
+from inference.bus.local import LocalBus
+from inference.chat_templates.families import family_named
+from inference.chat_templates.rendering import render_family
+from inference.conf import InferenceSettings
 from inference.exceptions import InvalidRequestError
-from inference.worker.model_specs import check_names, parse_spec
+from inference.generation import GenerationRequest, SamplingParams
+from inference.messages import Message, Role
+from inference.worker.model_specs import check_names, host_model, parse_spec
+from tests.support.tiny_models import save_tiny_model
 
 
 @pytest.mark.parametrize(
@@ -32,3 +42,25 @@ def test_an_empty_path_or_name_is_refused(text: str) -> None:
 def test_two_models_cannot_share_a_name() -> None:
     with pytest.raises(InvalidRequestError, match="demo"):
         check_names([parse_spec("a/demo"), parse_spec("b,demo")])
+
+
+def test_a_model_without_a_chat_template_gets_that_of_its_family(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "vicuna-7b-v1.5", chat_template=None)
+    bus = LocalBus(BusConfig())
+    request = GenerationRequest(
+        "vicuna", (Message(Role.USER, "Hi"),), SamplingParams(temperature=0, max_tokens=2)
+    )
+    spec = parse_spec(f"{folder},vicuna", device="cpu")
+
+    host = host_model(spec, bus=bus, settings=InferenceSettings(), on_fatal=pytest.fail)
+    try:
+        bus.submit(request, inbox="test", capacity=1, retry_after_s=1)
+        host.answer(request.request_id, 0)
+        end = bus.attach(request.request_id, "test").log[-1]
+    finally:
+        host.close()
+        bus.close()
+
+    prompt = render_family(family_named("vicuna_v1.1"), [Message(Role.USER, "Hi")])
+    assert end.usage is not None
+    assert end.usage.prompt_tokens == len(prompt.encode())  # the tokenizer has a token a byte
