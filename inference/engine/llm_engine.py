@@ -160,7 +160,7 @@ class LLMEngine:
         chunks = self._scheduler.schedule()
         if chunks:
             self._totals.steps += 1
-            outputs += self._advance(chunks, self._runner.run(chunks))
+            outputs += self._advance(self._runner.run(chunks))
         return outputs
 
     def _settle_into_thread(self) -> None:
@@ -182,18 +182,17 @@ class LLMEngine:
             for answer in cancelled
         ]
 
-    def _advance(self, chunks: list[Chunk], result: ForwardResult) -> list[StepOutput]:
+    def _advance(self, result: ForwardResult) -> list[StepOutput]:
         """Note what was computed, sample, and turn tokens into outputs."""
         outputs = [self._fail(chunk, error) for chunk, error in result.failures]
-        failed = {id(chunk) for chunk, _ in result.failures}
-        for chunk in chunks:
-            if id(chunk) not in failed:
-                chunk.sequence.computed_tokens = chunk.end
-                self._blocks.remember(chunk.sequence)
-        if not result.sampled:
+        for chunk in result.chunks:
+            chunk.sequence.computed_tokens = chunk.end
+            self._blocks.remember(chunk.sequence)
+        sampled = [chunk for chunk in result.chunks if chunk.is_sampled]
+        if not sampled:
             return outputs
-        answers = [self._answers[chunk.sequence.request_id] for chunk in result.sampled]
-        tokens = sample(torch.stack(result.logits), [answer.sampling for answer in answers])
+        answers = [self._answers[chunk.sequence.request_id] for chunk in sampled]
+        tokens = sample(result.logits, [answer.sampling for answer in answers])
         pairs = zip(answers, tokens, strict=True)
         return outputs + [self._give(answer, token) for answer, token in pairs]
 

@@ -18,16 +18,16 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ForwardResult:
-    """What one forward pass gave.
+    """What the forward passes of one step gave.
 
     Attributes:
-        sampled: the chunks that reach their sequence's end, in the order of `logits`.
-        logits: their next-token scores, one row [V] each.
+        chunks: the chunks that were computed, in the order of `logits`.
+        logits: next-token scores of all `scored` tokens of `chunks`, one after the other, [S, V].
         failures: chunks the model could not compute, and why.
     """
 
-    sampled: list[Chunk] = field(default_factory=list)
-    logits: list[Tensor] = field(default_factory=list)
+    chunks: list[Chunk]
+    logits: Tensor
     failures: list[tuple[Chunk, Exception]] = field(default_factory=list)
 
 
@@ -39,7 +39,7 @@ class ModelRunner(Protocol):
         """Whether a sequence may begin with blocks that another one computed."""
 
     def compute(self, chunks: Sequence[Chunk]) -> Tensor:
-        """Compute chunks and return the scores after those that reach their end, [S, V]."""
+        """Compute chunks and return the scores of their `scored` tokens, [S, V]."""
 
     def run(self, chunks: Sequence[Chunk]) -> ForwardResult:
         """Compute chunks; one that fails does not touch the others."""
@@ -72,29 +72,28 @@ class PackedRunner:
 
     @torch.inference_mode()
     def compute(self, chunks: Sequence[Chunk]) -> Tensor:
-        """Compute the chunks in one forward pass; return the scores after the sampled, [S, V]."""
+        """Compute the chunks in one forward pass; return the scores of the scored, [S, V]."""
         tokens: list[int] = []
         positions: list[int] = []
         slots: list[int] = []
         spans: list[Span] = []
-        ends: list[int] = []
+        scored: list[int] = []
         for chunk in chunks:
             spans.append(self._span(chunk, first=len(tokens)))
-            tokens += chunk.sequence.tokens[chunk.start : chunk.end]
+            tokens += chunk.tokens
             positions += range(chunk.start, chunk.end)
             slots += self._slots(chunk)
-            if chunk.is_sampled:
-                ends.append(len(tokens) - 1)
+            scored += range(len(tokens) - chunk.scored, len(tokens))
         step = PackedStep(self._cache, self._tensor(slots), spans)
         logits: Tensor = self._model(
             input_ids=self._tensor(tokens).unsqueeze(0),
             position_ids=self._tensor(positions).unsqueeze(0),
             use_cache=False,
-            # Without a sampled chunk one column is computed all the same and thrown away.
-            logits_to_keep=self._tensor(ends or [0]),
+            # Where nothing is scored one column is computed all the same and thrown away.
+            logits_to_keep=self._tensor(scored or [0]),
             packed_step=step,
         ).logits
-        return logits[0, : len(ends)]
+        return logits[0, : len(scored)]
 
     def _span(self, chunk: Chunk, *, first: int) -> Span:
         sequence = chunk.sequence
@@ -130,10 +129,7 @@ class PlainRunner:
 
     def run(self, chunks: Sequence[Chunk]) -> ForwardResult:
         """Compute the chunks one after the other."""
-        result = ForwardResult()
-        for chunk in chunks:
-            collect(result, self.compute, [chunk])
-        return result
+        return run_apart(self.compute, chunks)
 
     def forget(self, sequence: RunningSequence) -> None:
         """Drop the sequence's cache."""
@@ -141,19 +137,18 @@ class PlainRunner:
 
     @torch.inference_mode()
     def compute(self, chunks: Sequence[Chunk]) -> Tensor:
-        """Compute one chunk and return the scores after it, [1, V]."""
+        """Compute one chunk and return the scores of its scored tokens, [S, V]."""
         (chunk,) = chunks
-        tokens = chunk.sequence.tokens[chunk.start : chunk.end]
         # A chunk from the start is a new sequence or one that was preempted.
         past = self._caches.get(chunk.sequence.request_id) if chunk.start else None
         output = self._model(
-            input_ids=torch.tensor([tokens], dtype=torch.long, device=self._device),
+            input_ids=torch.tensor([chunk.tokens], dtype=torch.long, device=self._device),
             past_key_values=past,
             use_cache=True,
         )
         self._caches[chunk.sequence.request_id] = output.past_key_values
         logits: Tensor = output.logits
-        return logits[0, -1:]
+        return logits[0, chunk.count - chunk.scored :]
 
 
 Forward = Callable[[Sequence[Chunk]], Tensor]
@@ -164,24 +159,21 @@ def run_isolating(forward: Forward, chunks: Sequence[Chunk]) -> ForwardResult:
 
     Computing a chunk twice writes the same rows of the cache again, so nothing is spoilt.
     """
-    together = ForwardResult()
-    collect(together, forward, chunks)
-    if not together.failures or len(chunks) == 1:
-        return together
-    logger.warning("a step of %d chunks failed; running each alone", len(chunks))
-    apart = ForwardResult()
-    for chunk in chunks:
-        collect(apart, forward, [chunk])
-    return apart
-
-
-def collect(result: ForwardResult, forward: Forward, chunks: Sequence[Chunk]) -> None:
-    """Add the scores of some chunks, or their failure, to a result."""
     try:
-        logits = forward(chunks)
-    except Exception as error:  # whatever a model raises is that request's failure
-        result.failures.extend((chunk, error) for chunk in chunks)
-        return
-    sampled = [chunk for chunk in chunks if chunk.is_sampled]
-    result.sampled.extend(sampled)
-    result.logits.extend(logits[: len(sampled)])
+        return ForwardResult(list(chunks), forward(chunks))
+    except Exception:  # whatever a model raises is one request's failure
+        logger.warning("a step of %d chunks failed; running each alone", len(chunks))
+        return run_apart(forward, chunks)
+
+
+def run_apart(forward: Forward, chunks: Sequence[Chunk]) -> ForwardResult:
+    """Run each chunk alone; one that fails is that request's failure."""
+    computed, logits, failures = [], [], []
+    for chunk in chunks:
+        try:
+            logits.append(forward([chunk]))
+        except Exception as error:  # whatever a model raises is that request's failure
+            failures.append((chunk, error))
+        else:
+            computed.append(chunk)
+    return ForwardResult(computed, torch.cat(logits) if logits else torch.empty(0), failures)

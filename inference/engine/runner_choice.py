@@ -113,8 +113,9 @@ def _problem_of(
     rows = []
     try:
         for group in groups:
-            runner.compute([Chunk(sequence, 0, middle) for sequence in group])
-            chunks = [Chunk(sequence, middle, PROBE_TOKENS - middle) for sequence in group]
+            runner.compute([Chunk(sequence, 0, middle, scored=0) for sequence in group])
+            rest = PROBE_TOKENS - middle
+            chunks = [Chunk(sequence, middle, rest, scored=1) for sequence in group]
             rows.append(runner.compute(chunks))
     except Exception as error:  # any refusal means: not this way
         return f"{type(error).__name__}: {error}"

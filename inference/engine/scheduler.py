@@ -4,7 +4,7 @@ from collections import deque
 
 from inference.engine.block_manager import BlockManager
 from inference.engine.config import EngineConfig
-from inference.engine.sequence import Chunk, Sequence
+from inference.engine.sequence import Chunk, Sequence, next_chunk
 
 
 class Scheduler:
@@ -67,7 +67,7 @@ class Scheduler:
             sequence = self.waiting.popleft()
             self.running.append(sequence)
             count = min(sequence.pending_tokens, budget)
-            chunks.append(Chunk(sequence, sequence.computed_tokens, count))
+            chunks.append(next_chunk(sequence, count))
             budget -= count
         return chunks
 
@@ -79,7 +79,7 @@ class Scheduler:
             self._preempt(youngest)
             if youngest is sequence:
                 return None
-        return Chunk(sequence, sequence.computed_tokens, count)
+        return next_chunk(sequence, count)
 
     def _admit(self, sequence: Sequence) -> bool:
         """Place a waiting sequence if the cache has room for all its tokens and one more."""

@@ -67,11 +67,20 @@ class Sequence:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """The part of a sequence that one step computes: tokens [start, start + count)."""
+    """The part of a sequence that one step computes: tokens [start, start + count).
+
+    Attributes:
+        sequence: whose.
+        start: index of the first token.
+        count: how many tokens.
+        scored: how many of the last tokens need their next-token scores; 1 where a token is
+            sampled after the chunk, 0 in the middle of a prompt.
+    """
 
     sequence: Sequence
     start: int
     count: int
+    scored: int
 
     @property
     def end(self) -> int:
@@ -79,6 +88,17 @@ class Chunk:
         return self.start + self.count
 
     @property
+    def tokens(self) -> list[int]:
+        """The tokens to compute."""
+        return self.sequence.tokens[self.start : self.end]
+
+    @property
     def is_sampled(self) -> bool:
         """Whether the chunk reaches the sequence's end, so that a new token follows."""
         return self.end == len(self.sequence.tokens)
+
+
+def next_chunk(sequence: Sequence, count: int) -> Chunk:
+    """Return the chunk of the next `count` tokens a sequence has not computed."""
+    is_sampled = count == sequence.pending_tokens
+    return Chunk(sequence, sequence.computed_tokens, count, scored=int(is_sampled))
