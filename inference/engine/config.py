@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+COUNTS = ("max_num_seqs", "max_waiting", "max_batched_tokens", "max_prefilling", "block_size")
+"""Knobs of at least 1."""
+
 
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
@@ -13,8 +16,12 @@ class EngineConfig:
             model's configuration states.
         max_num_seqs: sequences that run at the same time (slots).
         max_waiting: sequences that may wait for a slot; more are refused.
+        max_waiting_s: seconds a sequence may wait for its first slot; None lets it wait for ever.
+        ageing_s: seconds after which a passed-over priority gains one level (see `WaitingLine`).
         max_batched_tokens: tokens of one step, decode and prefill together. A smaller number
             keeps running answers smooth while a long prompt comes in.
+        max_prefilling: prompts that are read side by side where a step cannot finish them all, so
+            that short ones need not wait for a long one.
         block_size: tokens in one block of the KV cache.
         kv_cache_tokens: size of the KV cache; None takes what `max_num_seqs` full windows need,
             or what `kv_memory_share` allows where that is less.
@@ -29,7 +36,10 @@ class EngineConfig:
     context_length: int | None = None
     max_num_seqs: int = 16
     max_waiting: int = 256
+    max_waiting_s: float | None = None
+    ageing_s: float = 10.0
     max_batched_tokens: int = 256
+    max_prefilling: int = 4
     block_size: int = 16
     kv_cache_tokens: int | None = None
     kv_memory_share: float = 0.3
@@ -40,11 +50,15 @@ class EngineConfig:
         """Refuse numbers no engine can run with.
 
         Raises:
-            ValueError: a count is below 1, or a share outside (0, 1).
+            ValueError: a count is below 1, a time not above 0, or a share outside (0, 1).
         """
-        for name in ("max_num_seqs", "max_waiting", "max_batched_tokens", "block_size"):
+        for name in COUNTS:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("max_waiting_s", "ageing_s"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ValueError(f"{name} must be above 0, not {value}")
         for name in ("context_length", "kv_cache_tokens", "threads"):
             value = getattr(self, name)
             if value is not None and value < 1:

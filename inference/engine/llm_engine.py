@@ -20,11 +20,14 @@ from inference.engine.block_manager import BlockManager
 from inference.engine.config import EngineConfig
 from inference.engine.intake import Intake
 from inference.engine.model_runner import ForwardResult
+from inference.engine.parallel.channel import PlanChannel
+from inference.engine.parallel.runner import LeadingRunner
 from inference.engine.runner_choice import choose_runner
 from inference.engine.sampler import sample
 from inference.engine.scheduler import Scheduler
 from inference.engine.sequence import Chunk
 from inference.engine.stats import EngineLoad, EngineStats, Outcome, Totals
+from inference.engine.validation import check_turn
 from inference.exceptions import InvalidRequestError, QueueFullError
 from inference.generation import Failure, FinishReason, SamplingParams
 from inference.messages import Message
@@ -35,6 +38,7 @@ RETRY_AFTER_S = 2
 
 NO_SCORES = Failure("invalid_logits", "the model gave no usable scores")
 NO_MEMORY = Failure("out_of_memory", "the model ran out of memory for this request")
+NO_SLOT = Failure("timeout", "the request waited too long for a free slot")
 NO_RESULT = Failure("model_error", "the model could not compute this request")
 
 
@@ -46,6 +50,7 @@ class LLMEngine:
         tokenizer: the model's.
         config: see `EngineConfig`.
         template: the chat template to use instead of the tokenizer's own.
+        channel: where several processes share the model, reaches those that follow this one.
 
     Attributes:
         context_length: the window in tokens, prompt and answer together.
@@ -61,6 +66,7 @@ class LLMEngine:
         config: EngineConfig | None = None,
         *,
         template: ChatTemplate | None = None,
+        channel: PlanChannel | None = None,
     ) -> None:
         self.config = config or EngineConfig()
         window = self.config.context_length
@@ -68,11 +74,12 @@ class LLMEngine:
             window = int(model.config.get_text_config().max_position_embeddings)
         self._model = model.eval()
         chosen = choose_runner(self._model, self.config, context_length=window)
-        self._runner = chosen.runner
+        self._runner = chosen.runner if channel is None else LeadingRunner(chosen.runner, channel)
         self.context_length = chosen.context_length
         self._blocks = BlockManager(
-            block_count=chosen.block_count,
-            block_size=self.config.block_size,
+            block_count=chosen.shape.block_count,
+            block_size=chosen.shape.block_size,
+            row_blocks=chosen.shape.row_blocks,
             reuse_prefixes=self.config.prefix_cache and chosen.runner.has_prefix_reuse,
         )
         self._scheduler = Scheduler(self._blocks, self.config)
@@ -94,10 +101,19 @@ class LLMEngine:
         *,
         messages: Items[Message],
         params: SamplingParams | None = None,
+        priority: int = 0,
+        group: str = "",
     ) -> None:
         """Let a conversation be answered.
 
         Where the last message is the assistant's, the answer continues it.
+
+        Args:
+            request_id: names the request in outputs.
+            messages: the conversation.
+            params: how to sample and when to stop.
+            priority: -10 to 10; lower goes first.
+            group: whose request it is, such as a user; groups take turns.
 
         Raises:
             InvalidRequestError: a parameter or the conversation cannot be followed, or the
@@ -105,7 +121,9 @@ class LLMEngine:
             ContextLengthExceededError: the conversation leaves no room for an answer.
             QueueFullError: `max_waiting` requests wait already.
         """
+        check_turn(priority, group)
         answer = self._intake.receive(request_id, messages, params or SamplingParams())
+        answer.sequence.priority, answer.sequence.group = priority, group
         with self._changed:
             if request_id in self._answers:
                 raise InvalidRequestError(f"the request {request_id!r} is being answered already")
@@ -177,10 +195,14 @@ class LLMEngine:
             for answer in arrived:
                 self._scheduler.add(answer.sequence)
             cancelled = [self._answers[request_id] for request_id in self._cancelled]
-        return [
+        outputs = [
             self._close(answer, answer.end(FinishReason.CANCELLED), Outcome.CANCELLED)
             for answer in cancelled
         ]
+        for sequence in self._scheduler.overdue():
+            answer = self._answers[sequence.request_id]
+            outputs.append(self._close(answer, answer.fail(NO_SLOT), Outcome.FAILED))
+        return outputs
 
     def _advance(self, result: ForwardResult) -> list[StepOutput]:
         """Note what was computed, sample, and turn tokens into outputs."""

@@ -1,27 +1,48 @@
 """The scheduler: decides what the next step computes."""
 
-from collections import deque
+import time
+from collections import Counter
+from collections.abc import Callable
 
 from inference.engine.block_manager import BlockManager
 from inference.engine.config import EngineConfig
 from inference.engine.sequence import Chunk, Sequence, next_chunk
+from inference.engine.waiting import WaitingLine
 
 
 class Scheduler:
-    """Keeps the sequences that wait and those that run, first come, first served.
+    """Keeps the sequences that wait and those that run.
 
-    Every step first gives each decoding sequence its one token, then fills what the step has left
-    with the prompts that are being read, then admits new ones. Where the cache runs out of
-    blocks, the youngest sequence gives its blocks back and is computed again later (preemption by
-    recomputation), so the oldest always comes to its end.
+    Every step first gives each decoding sequence its one token, then lets waiting ones in, then
+    shares what the step has left among the prompts that are being read: short ones are finished,
+    the rest goes to the one with the best standing. Where the cache runs out of blocks, the
+    sequence of the lowest priority, the youngest of them, gives its blocks back and is computed
+    again later (preemption by recomputation). Giving way improves its standing, so everybody
+    comes to an end.
+
+    Args:
+        blocks: the cache's blocks.
+        config: see `EngineConfig`.
+        clock: tells the time in seconds.
     """
 
-    def __init__(self, blocks: BlockManager, config: EngineConfig) -> None:
+    def __init__(
+        self,
+        blocks: BlockManager,
+        config: EngineConfig,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._blocks = blocks
+        self._clock = clock
         self._max_num_seqs = config.max_num_seqs
         self._max_batched_tokens = config.max_batched_tokens
-        self.waiting: deque[Sequence] = deque()
-        self.running: list[Sequence] = []  # oldest first
+        self._max_prefilling = config.max_prefilling
+        self._max_waiting_s = config.max_waiting_s
+        self._running_of: Counter[str] = Counter()  # groups without any are left out
+        self._arrivals = 0
+        self.waiting = WaitingLine(ageing_s=config.ageing_s)
+        self.running: list[Sequence] = []
         self.preemption_count = 0
 
     def has_work(self) -> bool:
@@ -30,15 +51,40 @@ class Scheduler:
 
     def add(self, sequence: Sequence) -> None:
         """Let a new sequence wait for its turn."""
-        self.waiting.append(sequence)
+        self._register(sequence)
+        self.waiting.add(sequence, now=sequence.arrived_at)
 
     def remove(self, sequence: Sequence) -> None:
         """Take a sequence out, wherever it is, and its blocks back."""
-        if sequence in self.running:
-            self.running.remove(sequence)
+        if sequence.is_running:
+            self._stop(sequence)
         else:
             self.waiting.remove(sequence)
-        self._blocks.release(sequence)
+
+    def fork(self, parent: Sequence, child: Sequence) -> list[tuple[int, int]] | None:
+        """Let a new sequence go on from what a running one has computed.
+
+        Returns:
+            The blocks whose content must be copied before the next step, as (source, target);
+            None where there is no slot or no block left: the child then waits like any other.
+        """
+        self._register(child)
+        copies = None
+        if len(self.running) < self._max_num_seqs:
+            copies = self._blocks.fork(parent, child)
+        if copies is None:
+            self.waiting.add(child, now=child.arrived_at)
+        else:
+            child.is_placed = True
+            child.cached_tokens = parent.cached_tokens
+            self._start(child)
+        return copies
+
+    def overdue(self) -> list[Sequence]:
+        """Return the sequences that have waited too long for their first slot."""
+        if self._max_waiting_s is None:
+            return []
+        return self.waiting.overdue(since=self._clock() - self._max_waiting_s)
 
     def schedule(self) -> list[Chunk]:
         """Choose the chunks of the next step: decode first, then prefill.
@@ -46,56 +92,97 @@ class Scheduler:
         Returns:
             At most one chunk a sequence, together at most `max_batched_tokens` tokens.
         """
-        budget = self._max_batched_tokens
         preempted_before = self.preemption_count
-        chunks: list[Chunk] = []
-        # A prompt that is being read takes all that is left, so whoever is younger still waits
-        # and everybody who decodes comes before it.
-        for sequence in list(self.running):
-            if budget and sequence in self.running:  # an earlier one may have preempted it
-                chunk = self._chunk_of(sequence, budget)
-                if chunk is not None:
-                    chunks.append(chunk)
-                    budget -= chunk.count
-        # Preemption takes the youngest, which may have been given its chunk already.
-        chunks = [chunk for chunk in chunks if chunk.sequence.blocks]
-        if self.preemption_count > preempted_before:
-            return chunks  # whoever gave way would only come back to give way again
-        while self.waiting and budget and len(self.running) < self._max_num_seqs:
-            if not self._admit(self.waiting[0]):
+        decoding = [sequence for sequence in self.running if sequence.pending_tokens == 1]
+        chunks = [next_chunk(sequence, 1) for sequence in decoding if self._make_room(sequence, 1)]
+        left = self._max_batched_tokens - len(chunks)
+        reading = [sequence for sequence in self.running if sequence.pending_tokens > 1]
+        # Whoever gave way in this step would only come back to give way again.
+        if left and self.preemption_count == preempted_before:
+            reading += self._let_in(left, reading)
+        chunks += self._read(reading, left)
+        # Somebody may have lost its blocks after it was given a chunk.
+        return [chunk for chunk in chunks if chunk.sequence.is_running]
+
+    def _let_in(self, left: int, reading: list[Sequence]) -> list[Sequence]:
+        """Give slots to waiting sequences; return those that got one."""
+        unread = sum(sequence.pending_tokens for sequence in reading)
+        count = len(reading)
+        admitted: list[Sequence] = []
+        now = self._clock()
+        while self.waiting and len(self.running) < self._max_num_seqs:
+            if unread >= left and count >= self._max_prefilling:
                 break
-            sequence = self.waiting.popleft()
-            self.running.append(sequence)
-            count = min(sequence.pending_tokens, budget)
-            chunks.append(next_chunk(sequence, count))
-            budget -= count
+            sequence = self.waiting.first(self._running_of, now=now)
+            if not self._admit(sequence):
+                break
+            self.waiting.serve(sequence, now=now)
+            self._start(sequence)
+            admitted.append(sequence)
+            unread += sequence.pending_tokens
+            count += 1
+        return admitted
+
+    def _read(self, reading: list[Sequence], left: int) -> list[Chunk]:
+        """Share `left` tokens: prompts that need no more than an equal part, then the others."""
+        if not reading:
+            return []
+        part = left // len(reading)
+        by_standing = sorted(reading, key=lambda sequence: sequence.standing)
+        short = [sequence for sequence in by_standing if sequence.pending_tokens <= part]
+        long = [sequence for sequence in by_standing if sequence.pending_tokens > part]
+        chunks = []
+        for sequence in short + long:
+            count = min(sequence.pending_tokens, left)
+            if count and sequence.is_running and self._make_room(sequence, count):
+                chunks.append(next_chunk(sequence, count))
+                left -= count
         return chunks
 
-    def _chunk_of(self, sequence: Sequence, budget: int) -> Chunk | None:
-        """Give a running sequence its blocks for the step; None where it was preempted itself."""
-        count = min(sequence.pending_tokens, budget)
-        while not self._blocks.grow(sequence, sequence.computed_tokens + count):
-            youngest = self.running[-1]
-            self._preempt(youngest)
-            if youngest is sequence:
-                return None
-        return next_chunk(sequence, count)
+    def _make_room(self, sequence: Sequence, count: int) -> bool:
+        """Give a sequence blocks for its next tokens; False where it had to give way itself."""
+        while sequence.is_running and not self._blocks.grow(
+            sequence, sequence.computed_tokens + count
+        ):
+            self._preempt(max(self.running, key=lambda other: other.standing))
+        return sequence.is_running
 
     def _admit(self, sequence: Sequence) -> bool:
         """Place a waiting sequence if the cache has room for all its tokens and one more."""
+        wanted_tokens = len(sequence.tokens) + 1
+        if not self._blocks.has_room(sequence, wanted_tokens):
+            return False
         self._blocks.reuse_prefix(sequence)
         if not sequence.is_placed:
             sequence.cached_tokens = sequence.computed_tokens
         self._blocks.settle(sequence, expected_tokens=sequence.prompt_tokens + sequence.max_tokens)
-        if not self._blocks.grow(sequence, len(sequence.tokens) + 1):
-            self._blocks.release(sequence)
-            return False
-        sequence.is_placed = True
+        sequence.is_placed = self._blocks.grow(sequence, wanted_tokens)
+        assert sequence.is_placed, "has_room promised the blocks"
         return True
 
-    def _preempt(self, sequence: Sequence) -> None:
-        """Send a running sequence back to the front of the queue without its blocks."""
+    def _register(self, sequence: Sequence) -> None:
+        sequence.arrived_at = self._clock()
+        sequence.number = self._arrivals
+        self._arrivals += 1
+
+    def _start(self, sequence: Sequence) -> None:
+        """Give a sequence a slot."""
+        self.running.append(sequence)
+        sequence.is_running = True
+        self._running_of[sequence.group] += 1
+
+    def _stop(self, sequence: Sequence) -> None:
+        """Take a sequence's slot and blocks."""
         self.running.remove(sequence)
+        sequence.is_running = False
+        self._running_of[sequence.group] -= 1
+        if not self._running_of[sequence.group]:
+            del self._running_of[sequence.group]
         self._blocks.release(sequence)
-        self.waiting.appendleft(sequence)
+
+    def _preempt(self, sequence: Sequence) -> None:
+        """Send a running sequence back to wait, without its blocks."""
+        self._stop(sequence)
+        sequence.preemptions += 1
         self.preemption_count += 1
+        self.waiting.give_back(sequence, now=self._clock())

@@ -15,6 +15,9 @@ from inference.engine.config import EngineConfig
         ("threads", 0),
         ("kv_memory_share", 1.0),
         ("max_batched_tokens", 8),
+        ("max_waiting_s", 0.0),
+        ("ageing_s", -1.0),
+        ("max_prefilling", 0),
     ],
 )
 def test_a_number_no_engine_can_run_with_is_refused(name, value):
