@@ -2,11 +2,13 @@
 
     InferenceError
     ├── InvalidRequestError            the request itself is wrong
-    │   └── ContextLengthExceededError
+    │   ├── ContextLengthExceededError
+    │   └── UnsatisfiableGrammarError
     ├── ModelNotFoundError             nobody knows this model
     ├── ModelUnavailableError          known, but no worker serves it now
     ├── ModelLoadError                 its files cannot be used, or the device cannot take it
     ├── QueueFullError                 served, but too many wait
+    ├── EngineLostError                a process or device of the engine is gone; restart it
     ├── BusUnavailableError            Redis or the broker does not answer
     ├── RequestExpiredError            the answer's log is gone (or never was)
     └── GenerationFailedError          the answer began and broke; the code says how
@@ -45,6 +47,12 @@ class ContextLengthExceededError(InvalidRequestError):
         self.limit_tokens = limit_tokens
 
 
+class UnsatisfiableGrammarError(InvalidRequestError):
+    """No token, or no text at all, fits the grammar the answer must follow."""
+
+    code = "grammar_error"
+
+
 class ModelNotFoundError(InferenceError):
     """No model is registered or served under this name."""
 
@@ -80,6 +88,12 @@ class QueueFullError(InferenceError):
         super().__init__(f"the model {name!r} is busy; try again in {retry_after_s} s")
         self.name = name
         self.retry_after_s = retry_after_s
+
+
+class EngineLostError(InferenceError):
+    """The engine lost something it computes with; only a new start helps."""
+
+    code = "engine_lost"
 
 
 class BusUnavailableError(InferenceError):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -15,12 +16,14 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.distributed.configuration_utils import DistributedConfig
 from transformers.utils.logging import disable_progress_bar
 
 from inference.exceptions import ModelLoadError
 from inference.loading.context import context_length_of
 from inference.loading.devices import check_device, choose_dtype, memory_by_device
 from inference.loading.quantization import quantization_config
+from inference.loading.ranks import check_can_be_shared
 from inference.loading.sources import find_model
 
 logger = logging.getLogger(__name__)
@@ -45,6 +48,7 @@ def load_model(
     cpu_offloading: bool = False,
     num_gpus: int = 1,
     max_gpu_memory: str | None = None,
+    tensor_parallel: bool = False,
     revision: str | None = None,
     trust_remote_code: bool = False,
 ) -> LoadedModel:
@@ -59,6 +63,8 @@ def load_model(
         cpu_offloading: with 8 bits, leave on the CPU what the accelerator cannot hold.
         num_gpus: spread the model over so many CUDA devices.
         max_gpu_memory: most memory on each of them, for example "20GiB".
+        tensor_parallel: load this process's share of every weight; the others, which
+            `ranks.join_ranks` has met, load theirs at the same time.
         revision: branch, tag or commit of the repository.
         trust_remote_code: run the Python code a repository brings along.
 
@@ -76,7 +82,11 @@ def load_model(
         load_8bit=load_8bit, load_4bit=load_4bit, cpu_offloading=cpu_offloading, dtype=chosen
     )
     placement: dict[str, Any] = {"device_map": {"": device}}
-    if num_gpus > 1 or cpu_offloading:
+    if tensor_parallel:
+        if num_gpus > 1 or quantization is not None:
+            raise ModelLoadError("tensor parallelism goes with neither --num-gpus nor 4 or 8 bits")
+        placement = {"distributed_config": DistributedConfig(tp_size=dist.get_world_size())}
+    elif num_gpus > 1 or cpu_offloading:
         memory = memory_by_device(num_gpus, max_gpu_memory) if device == "cuda" else None
         placement = {"device_map": "auto", "max_memory": memory}
     try:
@@ -98,6 +108,8 @@ def _load(
     config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
     if config.is_encoder_decoder:
         raise ModelLoadError(f"{folder.name!r} is an encoder-decoder; a decoder is needed")
+    if "distributed_config" in placement:
+        check_can_be_shared(config, ranks=placement["distributed_config"].tp_size)
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
     extra = {} if quantization is None else {"quantization_config": quantization}
     model = AutoModelForCausalLM.from_pretrained(

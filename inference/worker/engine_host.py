@@ -12,7 +12,7 @@ from inference.bus.events import Claim, Heartbeat
 from inference.bus.outbox import Output
 from inference.bus.station import Station
 from inference.conf import InferenceSettings
-from inference.exceptions import InferenceError
+from inference.exceptions import EngineLostError, InferenceError
 from inference.generation import Failure, FinishReason
 from inference.messages import Message, Role
 from inference.worker.engine_protocol import Engine, StepOutput
@@ -171,6 +171,10 @@ class EngineHost:
                 continue
             try:
                 outputs = self._engine.step()
+            except EngineLostError:  # no step will ever work again
+                logger.exception("an engine is lost")
+                self._drop_all(BROKEN)
+                return
             except Exception:  # one request may be to blame; three in a row, it is the engine
                 logger.exception("an engine step failed")
                 failed_steps += 1

@@ -4,13 +4,18 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inference.bus import Bus
 from inference.chat_templates.families import family_for
 from inference.conf import InferenceSettings
 from inference.exceptions import InvalidRequestError
 from inference.worker.engine_host import EngineHost, ModelFacts
+
+if TYPE_CHECKING:
+    from inference.engine.config import EngineConfig
+    from inference.engine.parallel.channel import PlanChannel
+    from inference.loading.loader import LoadedModel
 
 logger = logging.getLogger(__name__)
 
@@ -73,31 +78,68 @@ def best_device() -> str:
     return next((device for device in accelerators if IS_AVAILABLE[device]()), "cpu")
 
 
-def host_model(
-    spec: ModelSpec, *, bus: Bus, settings: InferenceSettings, on_fatal: Callable[[str], None]
-) -> EngineHost:
-    """Load a model and start its engine.
+def device_of(spec: ModelSpec) -> str:
+    """Return where a model runs, `auto` decided."""
+    return best_device() if spec.device == "auto" else spec.device
 
-    A model without a chat template of its own gets the one of the family its name tells.
+
+def load_spec(spec: ModelSpec) -> "LoadedModel":
+    """Load a model as its spec says.
 
     Raises:
-        InferenceError: the model cannot be loaded; the message says what to do.
+        InferenceError: it cannot be loaded; the message says what to do.
     """
-    from inference.engine.config import EngineConfig
-    from inference.engine.llm_engine import LLMEngine
     from inference.loading.loader import load_model
 
-    device = best_device() if spec.device == "auto" else spec.device
-    loaded = load_model(spec.path, device=device, **spec.load_options)
-    config = EngineConfig(
+    return load_model(spec.path, device=device_of(spec), **spec.load_options)
+
+
+def engine_config(spec: ModelSpec, loaded: "LoadedModel") -> "EngineConfig":
+    """Return how the engine of a loaded model runs."""
+    from inference.engine.config import EngineConfig
+
+    return EngineConfig(
         name=spec.names[0],
         max_num_seqs=spec.max_batch,
         max_batched_tokens=max(256, spec.max_batch),
         context_length=spec.context_length or loaded.context_length,
         threads=1 if loaded.model.num_parameters() < 100_000_000 else None,
     )
+
+
+def host_model(
+    spec: ModelSpec,
+    *,
+    bus: Bus,
+    settings: InferenceSettings,
+    on_fatal: Callable[[str], None],
+    channel: "PlanChannel | None" = None,
+) -> EngineHost:
+    """Load a model and start its engine.
+
+    A model without a chat template of its own gets the one of the family its name tells.
+
+    Args:
+        spec: what to load.
+        bus: where it answers.
+        settings: the times.
+        on_fatal: what happens when the engine is stuck.
+        channel: reaches the other processes of a model that several share.
+
+    Raises:
+        InferenceError: the model cannot be loaded; the message says what to do.
+    """
+    from inference.engine.llm_engine import LLMEngine
+
+    loaded = load_spec(spec)
     template = None if loaded.tokenizer.chat_template else family_for(spec.path)
-    engine = LLMEngine(loaded.model, loaded.tokenizer, config, template=template)
+    engine = LLMEngine(
+        loaded.model,
+        loaded.tokenizer,
+        engine_config(spec, loaded),
+        template=template,
+        channel=channel,
+    )
     parameter = next(loaded.model.parameters())
     facts = ModelFacts(
         context_length=engine.context_length,

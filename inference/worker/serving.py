@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from django.db import DatabaseError
 
@@ -16,6 +17,9 @@ from inference.providers.worker import queue_of
 from inference.worker.engine_host import EngineHost
 from inference.worker.hosts import add_host, remove_hosts
 from inference.worker.model_specs import ModelSpec, host_model
+
+if TYPE_CHECKING:
+    from inference.engine.parallel.channel import PlanChannel
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +45,7 @@ def start_hosts(
     settings: InferenceSettings,
     on_fatal: Callable[[str], None],
     say: Callable[[str], None],
+    channel: "PlanChannel | None" = None,
 ) -> list[EngineHost]:
     """Load models one after the other; all or none.
 
@@ -50,6 +55,7 @@ def start_hosts(
         settings: the times.
         on_fatal: what happens when an engine is stuck.
         say: hears of the progress.
+        channel: reaches the other processes of the one model that several share.
 
     Raises:
         InferenceError: a model cannot be loaded.
@@ -58,7 +64,7 @@ def start_hosts(
     try:
         for spec in specs:
             say(f"Loading {spec.names[0]} from {spec.path} …")
-            host = host_model(spec, bus=bus, settings=settings, on_fatal=on_fatal)
+            host = host_model(spec, bus=bus, settings=settings, on_fatal=on_fatal, channel=channel)
             hosts.append(host)
             add_host(host)
             _register(spec, host)

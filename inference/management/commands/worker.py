@@ -1,7 +1,7 @@
 """Run a model worker: a Celery process that holds models."""
 
 from argparse import ArgumentParser
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -20,6 +20,9 @@ from inference.worker.serving import (
     stop_hosts,
     task_threads,
 )
+
+if TYPE_CHECKING:
+    from inference.engine.parallel.channel import PlanChannel
 
 
 class Command(BaseCommand):
@@ -54,20 +57,59 @@ class Command(BaseCommand):
             metavar="N",
             help="tasks that may wait for their answers at a time",
         )
+        parser.add_argument(
+            "--tensor-parallel",
+            action="store_true",
+            help="deal every weight out to the processes that torchrun starts; one model a worker",
+        )
         add_model_arguments(parser)
 
     def handle(self, **options: Any) -> None:
         """Serve until told to leave."""
-        settings = inference_settings()
-        if not settings.redis_url:
+        if not inference_settings().redis_url:
             raise CommandError("a worker needs REDIS_URL; without it `serve` holds the models")
         specs = self.specs(options)
+        concurrency = options["concurrency"] or task_threads(specs)
+        if not options["tensor_parallel"]:
+            self.serve(specs, concurrency=concurrency)
+            return
+        if len(specs) > 1:
+            raise CommandError("with --tensor-parallel a worker serves one model")
+        try:
+            self.serve_together(specs[0], concurrency=concurrency)
+        except InferenceError as error:
+            raise CommandError(str(error)) from error
+
+    def serve_together(self, spec: ModelSpec, *, concurrency: int) -> None:
+        """Lead the processes that share the model, or follow the one that leads."""
+        from inference.worker.tensor_parallel import follow_leader, joined_ranks
+
+        with joined_ranks(spec) as channel:
+            if channel.is_leader:
+                self.serve([spec], concurrency=concurrency, channel=channel)
+            else:
+                follow_leader(spec, channel, say=self.say)
+
+    def serve(
+        self,
+        specs: list[ModelSpec],
+        *,
+        concurrency: int,
+        channel: "PlanChannel | None" = None,
+    ) -> None:
+        """Load the models and answer for them until told to leave."""
+        settings = inference_settings()
         hosts: list[EngineHost] = []
 
         def load() -> list[EngineHost]:
             hosts.extend(
                 start_hosts(
-                    specs, bus=site_bus(), settings=settings, on_fatal=exit_stuck, say=self.say
+                    specs,
+                    bus=site_bus(),
+                    settings=settings,
+                    on_fatal=exit_stuck,
+                    say=self.say,
+                    channel=channel,
                 )
             )
             self.say(f"The worker is ready: {', '.join(n for h in hosts for n in h.names)}")
@@ -75,10 +117,7 @@ class Command(BaseCommand):
 
         try:
             status = run_worker_process(
-                load,
-                queues=queues_of(specs),
-                concurrency=options["concurrency"] or task_threads(specs),
-                drain_s=settings.drain_s,
+                load, queues=queues_of(specs), concurrency=concurrency, drain_s=settings.drain_s
             )
         finally:
             stop_hosts(hosts)
@@ -103,6 +142,7 @@ class Command(BaseCommand):
             raise CommandError("there are more --model-names than --model-path")
         names = [*names, *([""] * (len(paths) - len(names)))]
         common = spec_options(options)
+        common["load_options"]["tensor_parallel"] = options["tensor_parallel"]
         specs = [
             ModelSpec(path, split_names(entry) or (default_name(path),), **common)
             for path, entry in zip(paths, names, strict=True)

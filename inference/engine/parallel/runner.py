@@ -1,0 +1,82 @@
+"""How the processes of one model keep step: one leads, the others follow."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from inference.engine.model_runner import ForwardResult, ModelRunner
+from inference.engine.parallel.channel import PlanChannel
+from inference.engine.parallel.plan import PlanReader, PlanWriter
+from inference.engine.sequence import Chunk
+from inference.engine.sequence import Sequence as RunningSequence
+from inference.exceptions import EngineLostError
+
+
+class LeadingRunner:
+    """Runs a step here and in all other processes of the model.
+
+    A failed forward pass may have failed in one process alone, which leaves the others inside a
+    sum that will never be complete. So here nothing is tried again: the engine is lost, and its
+    worker has to start anew.
+
+    Args:
+        runner: runs this process's share.
+        channel: reaches the others.
+    """
+
+    def __init__(self, runner: ModelRunner, channel: PlanChannel) -> None:
+        self._runner = runner
+        self._channel = channel
+        self._writer = PlanWriter()
+        self._is_lost = False
+        self.has_prefix_reuse = runner.has_prefix_reuse
+
+    def run(self, chunks: Sequence[Chunk]) -> ForwardResult:
+        """Compute the chunks.
+
+        Raises:
+            EngineLostError: here or elsewhere the forward pass failed.
+        """
+        return ForwardResult(list(chunks), self.compute(chunks))
+
+    def compute(self, chunks: Sequence[Chunk]) -> Tensor:
+        """Compute chunks and return the scores of their `scored` tokens, [S, V].
+
+        Raises:
+            EngineLostError: here or elsewhere the forward pass failed.
+        """
+        if self._is_lost:
+            raise EngineLostError("the processes of this model have lost step")
+        try:
+            self._channel.send(self._writer.write(chunks))
+            return self._runner.compute(chunks)
+        except Exception as error:
+            self._is_lost = True
+            raise EngineLostError(f"the model's processes lost step: {error}") from error
+
+    def forget(self, sequence: RunningSequence) -> None:
+        """Drop what was kept for a sequence, here now and elsewhere with the next step."""
+        self._writer.forget(sequence)
+        self._runner.forget(sequence)
+
+
+def follow(runner: ModelRunner, channel: PlanChannel, *, threads: int | None = None) -> None:
+    """Compute what the leader plans, until it leaves.
+
+    Args:
+        runner: runs this process's share; made as the leader's was.
+        channel: where plans come from.
+        threads: intra-op threads of torch on CPU; None leaves torch's choice.
+
+    Raises:
+        EngineLostError: the leader is gone without a word.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    reader = PlanReader()
+    while (words := channel.receive()) is not None:
+        plan = reader.read(words)
+        for sequence in plan.forgotten:
+            runner.forget(sequence)
+        runner.compute(plan.chunks)
