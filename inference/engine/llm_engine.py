@@ -19,7 +19,8 @@ from inference.engine.answer import Answer, StepOutput
 from inference.engine.block_manager import BlockManager
 from inference.engine.config import EngineConfig
 from inference.engine.intake import Intake
-from inference.engine.model_runner import ForwardResult
+from inference.engine.isolation import ForwardResult
+from inference.engine.memory import is_out_of_memory
 from inference.engine.parallel.channel import PlanChannel
 from inference.engine.parallel.runner import LeadingRunner
 from inference.engine.runner_choice import choose_runner
@@ -206,10 +207,10 @@ class LLMEngine:
 
     def _advance(self, result: ForwardResult) -> list[StepOutput]:
         """Note what was computed, sample, and turn tokens into outputs."""
+        self._scheduler.adapt(result.too_many_tokens)
         outputs = [self._fail(chunk, error) for chunk, error in result.failures]
         for chunk in result.chunks:
             chunk.sequence.computed_tokens = chunk.end
-            self._blocks.remember(chunk.sequence)
         sampled = [chunk for chunk in result.chunks if chunk.is_sampled]
         if not sampled:
             return outputs
@@ -222,6 +223,8 @@ class LLMEngine:
         """Give an answer its sampled token; None stands for scores nobody can sample from."""
         if token is None:
             return self._close(answer, answer.fail(NO_SCORES), Outcome.FAILED)
+        # Only now is it known that what the blocks hold are numbers.
+        self._blocks.remember(answer.sequence)
         output = answer.take(token)
         if output.finish_reason is not None:
             self._close(answer, output, Outcome.FINISHED)
@@ -231,11 +234,13 @@ class LLMEngine:
         """End a request the model could not compute."""
         answer = self._answers[chunk.sequence.request_id]
         logger.error("%s failed on %s", self.config.name, answer.request_id, exc_info=error)
-        failure = NO_MEMORY if isinstance(error, torch.OutOfMemoryError) else NO_RESULT
+        failure = NO_MEMORY if is_out_of_memory(error) else NO_RESULT
         return self._close(answer, answer.fail(failure), Outcome.FAILED)
 
     def _close(self, answer: Answer, output: StepOutput, outcome: Outcome) -> StepOutput:
         """Forget an answer after its last output."""
+        if outcome is Outcome.FAILED:
+            self._runner.clear_blocks(self._blocks.disown(answer.sequence))
         self._scheduler.remove(answer.sequence)
         self._runner.forget(answer.sequence)
         with self._changed:
