@@ -1,6 +1,7 @@
 """A step's plan as whole numbers: which chunks every process of a model computes together.
 
-    words = forgotten count, forgotten numbers …, chunk …
+    words = forgotten count, forgotten numbers …, copy count, (source, target) …,
+            cleared count, cleared blocks …, chunk …
     chunk = sequence number, start, count, scored, run count, (first block, blocks) …, token …
 
 A chunk names the cache blocks of its whole sequence, as runs of neighbours, and its own tokens
@@ -20,10 +21,14 @@ class Plan:
 
     Attributes:
         forgotten: sequences that ended since the last step.
+        copied: cache blocks to copy before the step, (source, target) each.
+        cleared: cache blocks to clear before the step and before they are copied to.
         chunks: what to compute, in order.
     """
 
     forgotten: list[RunningSequence]
+    copied: list[tuple[int, int]]
+    cleared: list[int]
     chunks: list[Chunk]
 
 
@@ -33,6 +38,8 @@ class PlanWriter:
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._forgotten: list[int] = []
+        self._copied: list[tuple[int, int]] = []
+        self._cleared: list[int] = []
         self._next_number = 0
 
     def forget(self, sequence: RunningSequence) -> None:
@@ -41,10 +48,23 @@ class PlanWriter:
         if number is not None:
             self._forgotten.append(number)
 
+    def copy(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Let the next plan say that blocks are copied."""
+        self._copied += pairs
+
+    def clear(self, blocks: Sequence[int]) -> None:
+        """Let the next plan say that blocks are cleared."""
+        self._cleared += blocks
+
     def write(self, chunks: Sequence[Chunk]) -> list[int]:
         """Return the plan of a step over `chunks`."""
-        words = [len(self._forgotten), *self._forgotten]
+        words = [len(self._forgotten), *self._forgotten, len(self._copied)]
+        for pair in self._copied:
+            words += pair
+        words += (len(self._cleared), *self._cleared)
         self._forgotten.clear()
+        self._copied.clear()
+        self._cleared.clear()
         for chunk in chunks:
             runs = chunk.sequence.runs
             number = self._number_of(chunk.sequence)
@@ -80,6 +100,8 @@ class PlanReader:
             for number in _take(rest, next(rest))
             if number in self._sequences
         ]
+        copied = [(next(rest), next(rest)) for _ in range(next(rest))]
+        cleared = _take(rest, next(rest))
         chunks = []
         for number in rest:
             start, count, scored, run_count = _take(rest, 4)
@@ -88,7 +110,7 @@ class PlanReader:
             sequence.tokens += [0] * (start - len(sequence.tokens))
             sequence.tokens[start:] = _take(rest, count)
             chunks.append(Chunk(sequence, start, count, scored))
-        return Plan(forgotten, chunks)
+        return Plan(forgotten, copied, cleared, chunks)
 
     def _sequence(self, number: int, runs: list[tuple[int, int]]) -> RunningSequence:
         """Return the sequence of a number, in the blocks the leader keeps it in now."""

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from inference.engine.model_runner import ForwardResult, ModelRunner
+from inference.engine.isolation import ForwardResult
+from inference.engine.model_runner import ModelRunner
 from inference.engine.parallel.channel import PlanChannel
 from inference.engine.parallel.plan import PlanReader, PlanWriter
 from inference.engine.sequence import Chunk
@@ -60,6 +61,16 @@ class LeadingRunner:
         self._writer.forget(sequence)
         self._runner.forget(sequence)
 
+    def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Copy what blocks hold, here now and elsewhere before the next step."""
+        self._writer.copy(pairs)
+        self._runner.copy_blocks(pairs)
+
+    def clear_blocks(self, blocks: Sequence[int]) -> None:
+        """Write zeros over blocks, here now and elsewhere before the next step."""
+        self._writer.clear(blocks)
+        self._runner.clear_blocks(blocks)
+
 
 def follow(runner: ModelRunner, channel: PlanChannel, *, threads: int | None = None) -> None:
     """Compute what the leader plans, until it leaves.
@@ -79,4 +90,6 @@ def follow(runner: ModelRunner, channel: PlanChannel, *, threads: int | None = N
         plan = reader.read(words)
         for sequence in plan.forgotten:
             runner.forget(sequence)
+        runner.clear_blocks(plan.cleared)
+        runner.copy_blocks(plan.copied)
         runner.compute(plan.chunks)
