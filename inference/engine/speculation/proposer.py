@@ -6,7 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from inference.engine.sampler import SamplingState
+from inference.engine.sampling_state import SamplingState
 from inference.engine.sequence import Sequence
 
 

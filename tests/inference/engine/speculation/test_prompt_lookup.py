@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inference.engine.sampler import SamplingState
+from inference.engine.sampling_state import SamplingState
 from inference.engine.sequence import Sequence
 from inference.engine.speculation.prompt_lookup import (
     LONGEST_NGRAM,
