@@ -14,10 +14,13 @@ from inference.engine.config import EngineConfig
         ("kv_cache_tokens", -1),
         ("threads", 0),
         ("kv_memory_share", 1.0),
+        ("kv_cache_bytes", 0),
         ("max_batched_tokens", 8),
         ("max_waiting_s", 0.0),
         ("ageing_s", -1.0),
         ("max_prefilling", 0),
+        ("draft_tokens", 0),
+        ("speculation", "guess"),
     ],
 )
 def test_a_number_no_engine_can_run_with_is_refused(name, value):
