@@ -12,6 +12,8 @@ HOST ?= 127.0.0.1
 PORT ?= 8000
 # Further chat models beside the demo models: local folders or hub ids, separated by spaces.
 MODELS ?=
+# More for the engine's benchmark, e.g. BENCH_ARGS="--peers all".
+BENCH_ARGS ?=
 # The model of `make worker`.
 MODEL ?= inference/demo_models/demo-large
 
@@ -54,7 +56,8 @@ check: $(VENV)/.dev ## style, types, import floors, templates, migrations
 
 bench: $(VENV)/.dev ## the benchmarks: tables on the screen, JSON under benchmarks/results/local/
 	@mkdir -p benchmarks/results/local
-	@for name in engine transport leaderboard; do \
+	@$(BIN)/python -m benchmarks.engine --model llama-60m --streams 1,16 $(BENCH_ARGS) --json benchmarks/results/local/engine.json
+	@for name in engine_turns engine_overhead engine_length transport leaderboard; do \
 	  $(BIN)/python -m benchmarks.$$name --json benchmarks/results/local/$$name.json || exit 1; done
 
 messages: $(VENV)/.dev ## collect and compile translations (needs gettext)

@@ -1,198 +1,201 @@
-"""How many tokens the engine makes in a CPU second, with 1 to 16 answers at once.
+"""How many tokens the engine makes in a second and in a CPU second, with 1 to 32 answers at once.
 
-    python -m benchmarks.engine [--quick] [--json FILE]
+    python -m benchmarks.engine [--model …] [--dtype …] [--streams 1,16] [--peers all]
+                                [--quick] [--json FILE]
 
-The peer is transformers' own `generate`, one request after the other, on the same random Llama
-in the same run. CPU seconds are this process's, so other work on the machine distorts them least.
+Models have random weights; all engines load the same files, answer the same prompts and run one
+after the other, each in a process of its own. CPU seconds are those of that process and its
+children: other work on the machine distorts them least.
 """
 
-import copy
+import argparse
 import statistics
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
-import torch
-import transformers
-from tokenizers import Tokenizer, decoders, pre_tokenizers
-from tokenizers.models import BPE
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import AutoConfig
 
-from benchmarks.report import parse_options, report
-from inference.engine.config import EngineConfig
-from inference.engine.llm_engine import LLMEngine
-from inference.generation import SamplingParams
-from inference.messages import Message, Role
+from benchmarks.bandwidth import bytes_per_step, read_bandwidth
+from benchmarks.engine_options import (
+    DTYPES,
+    Setting,
+    engine_parser,
+    facts_of,
+    jobs_of,
+    parse_engine_options,
+)
+from benchmarks.peers.catalog import OURS, PEERS
+from benchmarks.peers.environments import PeerUnavailableError
+from benchmarks.peers.job import Job, Measurement
+from benchmarks.peers.measuring import measurements_of
+from benchmarks.report import list_of, report, table_of
+from benchmarks.shapes import LLAMA, QWEN, TINY
 
-SEED = 7
-TEMPLATE = "{% for message in messages %}{{ message.content }}{% endfor %}"
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """The size of a measurement.
-
-    Attributes:
-        hidden_size: width of the model; 64 for each of its heads.
-        layers: depth of the model.
-        prompt_tokens: length of each prompt.
-        new_tokens: length of each answer.
-        streams: how many answers run at once, one measurement each.
-        repetitions: runs of each measurement; the median counts.
-    """
-
-    hidden_size: int
-    layers: int
-    prompt_tokens: int
-    new_tokens: int
-    streams: tuple[int, ...]
-    repetitions: int
-
-
-FULL = Setting(512, 12, 128, 128, (1, 4, 8, 16), 3)
-QUICK = Setting(256, 4, 32, 32, (1, 4, 8, 16), 1)
+FULL = Setting((LLAMA, QWEN), DTYPES, (1, 4, 8, 16, 32), 128, 128, 3)
+QUICK = Setting((TINY,), DTYPES[:1], (1, 4), 16, 16, 1)
+NEED_NOTHING = ("generate", "transformers")  # peers that this environment already has
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the result.
+    """One line of the result: medians over the repetitions.
 
     Attributes:
         engine: what was measured.
+        model: which shape.
         dtype: precision of the weights.
         streams: answers at once.
         tokens_per_s: new tokens in a second of the clock, all streams together.
         tokens_per_cpu_s: new tokens in a second of CPU time.
-        ratio: `tokens_per_cpu_s` over that of the peer.
+        first_token_s: from submission to a stream's first token, all submitted at once.
+        step_ms: clock time in which every stream gets its next token.
+        bandwidth_share: what a step must read, over what memory gives in that time.
     """
 
     engine: str
+    model: str
     dtype: str
     streams: int
     tokens_per_s: float
     tokens_per_cpu_s: float
-    ratio: float
+    first_token_s: float
+    step_ms: float
+    bandwidth_share: float
 
 
-def random_llama(setting: Setting, dtype: torch.dtype) -> Any:
-    """Return a Llama with random weights; the full setting has about 60 million."""
-    torch.manual_seed(SEED)
-    config = LlamaConfig(
-        vocab_size=8192,
-        hidden_size=setting.hidden_size,
-        intermediate_size=setting.hidden_size * 11 // 4,
-        num_hidden_layers=setting.layers,
-        num_attention_heads=setting.hidden_size // 64,
-        num_key_value_heads=setting.hidden_size // 64,
-        max_position_embeddings=1024,
-        bos_token_id=None,
-        eos_token_id=1,
-        pad_token_id=0,
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How often our engine does what a peer does once; above 1 it is the faster one."""
+
+    model: str
+    dtype: str
+    streams: int
+    peer: str
+    per_cpu_s: float
+    per_s: float
+    first_token: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """A peer that was not measured."""
+
+    engine: str
+    model: str
+    dtype: str
+    reason: str
+
+
+def row_of(engine: str, model: str, job: Job, runs: Sequence[Measurement], bandwidth: float) -> Row:
+    """Put the repetitions of one measurement together."""
+
+    def median(values: Iterable[float]) -> float:
+        return statistics.median(values)
+
+    streams = runs[0].streams
+    step_s = median(run.step_s for run in runs)
+    read_bytes = bytes_per_step(
+        AutoConfig.from_pretrained(job.folder),
+        job.dtype,
+        streams=streams,
+        context_tokens=job.prompt_tokens + job.new_tokens / 2,
     )
-    model: Any = LlamaForCausalLM(config)  # torch and transformers disagree on its types
-    return model.to(dtype).eval()
+    return Row(
+        engine,
+        model,
+        job.dtype,
+        streams,
+        median(run.tokens / run.seconds for run in runs),
+        median(run.tokens / run.cpu_s for run in runs),
+        median(run.first_token_s for run in runs),
+        step_s * 1e3,
+        # A peer that is served serially takes a step of one stream at a time.
+        read_bytes / step_s / bandwidth,
+    )
 
 
-def byte_tokenizer() -> PreTrainedTokenizerFast:
-    """Return a tokenizer with one token a byte, so that a prompt's length is its tokens'."""
-    symbols = ["<pad>", "<eos>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
-    tokenizer = Tokenizer(BPE({symbol: number for number, symbol in enumerate(symbols)}, []))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, pad_token="<pad>", eos_token="<eos>")
-    fast.chat_template = TEMPLATE
-    return fast
+def measure(name: str, model: str, job: Job, home: Path, bandwidth: float) -> list[Row]:
+    """Measure one engine on one model.
 
-
-def prompts_of(setting: Setting, count: int) -> list[str]:
-    """Return prompts of the same length that differ from their first token on."""
+    Raises:
+        PeerUnavailableError: it cannot be measured here.
+    """
+    print(f"measuring {name}: {model} {job.dtype}", file=sys.stderr)
+    runs = measurements_of(PEERS[name], job, home)
+    counts = sorted({run.streams for run in runs})
     return [
-        (f"{number:02d} " * setting.prompt_tokens)[: setting.prompt_tokens]
-        for number in range(count)
+        row_of(name, model, job, [run for run in runs if run.streams == count], bandwidth)
+        for count in counts
     ]
 
 
-def run_engine(model: Any, setting: Setting, streams: int) -> Callable[[], int]:
-    """Return a run of `streams` answers at once by this project's engine."""
-    config = EngineConfig(
-        max_num_seqs=streams,
-        context_length=1024,
-        prefix_cache=False,
-        threads=torch.get_num_threads(),
+def ratios_of(rows: Sequence[Row]) -> list[Ratio]:
+    """Compare each of our rows with every peer's of the same setting.
+
+    One that answers serially costs the same however many wait: its only row stands for all, and
+    its time to the first token is left to what it is with one.
+    """
+    found = []
+    for ours in (row for row in rows if row.engine == OURS):
+        for peer in rows:
+            is_same = (peer.model, peer.dtype) == (ours.model, ours.dtype)
+            is_serial = PEERS[peer.engine].is_serial
+            if peer.engine != OURS and is_same and (is_serial or peer.streams == ours.streams):
+                found.append(
+                    Ratio(
+                        ours.model,
+                        ours.dtype,
+                        ours.streams,
+                        peer.engine,
+                        ours.tokens_per_cpu_s / peer.tokens_per_cpu_s,
+                        ours.tokens_per_s / peer.tokens_per_s,
+                        peer.first_token_s / ours.first_token_s,
+                    )
+                )
+    return found
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read the options."""
+    parser = engine_parser(__doc__)
+    parser.add_argument(
+        "--peers",
+        type=list_of(str, (*PEERS, "all", "none")),
+        default=NEED_NOTHING,
+        help=f"all, none or some of {', '.join(PEERS)} ({','.join(NEED_NOTHING)})",
     )
-    engine = LLMEngine(copy.deepcopy(model), byte_tokenizer(), config)
-    params = SamplingParams(temperature=0, max_tokens=setting.new_tokens, ignore_eos=True)
-
-    def run() -> int:
-        for number, prompt in enumerate(prompts_of(setting, streams)):
-            engine.submit(str(number), messages=[Message(Role.USER, prompt)], params=params)
-        tokens = 0
-        while engine.has_work():
-            tokens += len(engine.step())
-        return tokens
-
-    return run
-
-
-def run_generate(model: Any, setting: Setting, streams: int) -> Callable[[], int]:
-    """Return a run of `streams` answers one after the other by `model.generate`."""
-    tokenizer = byte_tokenizer()
-
-    @torch.inference_mode()
-    def run() -> int:
-        tokens = 0
-        for prompt in prompts_of(setting, streams):
-            ids = torch.tensor([tokenizer(prompt)["input_ids"]])
-            output = model.generate(
-                ids,
-                attention_mask=torch.ones_like(ids),
-                do_sample=False,
-                min_new_tokens=setting.new_tokens,
-                max_new_tokens=setting.new_tokens,
-            )
-            tokens += output.shape[1] - ids.shape[1]
-        return tokens
-
-    return run
-
-
-def measure(run: Callable[[], int], repetitions: int) -> tuple[float, float]:
-    """Return median tokens in a second of the clock and of the CPU, after one run to warm up."""
-    run()
-    by_clock, by_cpu = [], []
-    for _ in range(repetitions):
-        clock, cpu = time.perf_counter(), time.process_time()
-        tokens = run()
-        by_clock.append(tokens / (time.perf_counter() - clock))
-        by_cpu.append(tokens / (time.process_time() - cpu))
-    return statistics.median(by_clock), statistics.median(by_cpu)
+    options = parse_engine_options(parser, arguments, full=FULL, quick=QUICK)
+    chosen = tuple(PEERS) if "all" in options.peers else options.peers
+    options.peers = tuple(name for name in chosen if name not in {OURS, "none"})
+    return options
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print and write."""
-    options = parse_options(__doc__, arguments)
-    setting = QUICK if options.quick else FULL
-    torch.set_num_threads(1)
+    options = parse(arguments)
+    bandwidth = read_bandwidth(options.device, options.threads)
     rows: list[Row] = []
-    for dtype in (torch.float32,) if options.quick else (torch.float32, torch.bfloat16):
-        model = random_llama(setting, dtype)
-        name = str(dtype).removeprefix("torch.")
-        # One after the other costs the same a token however many there are: measured with one.
-        clock, peer = measure(run_generate(model, setting, 1), setting.repetitions)
-        rows.append(Row("transformers generate", name, 1, clock, peer, 1.0))
-        for streams in setting.streams:
-            clock, cpu = measure(run_engine(model, setting, streams), setting.repetitions)
-            rows.append(Row("engine", name, streams, clock, cpu, cpu / peer))
+    missing: list[Unavailable] = []
+    for model, job in jobs_of(options):
+        for name in (OURS, *options.peers):
+            try:
+                rows += measure(name, model, job, options.peers_home, bandwidth)
+            except PeerUnavailableError as error:
+                missing.append(Unavailable(name, model, job.dtype, error.reason))
+    ratios = [asdict(ratio) for ratio in ratios_of(rows)]
+    unavailable = [asdict(peer) for peer in missing]
     report(
         rows,
         options,
-        parameters=model.num_parameters(),
-        prompt_tokens=setting.prompt_tokens,
-        new_tokens=setting.new_tokens,
-        torch=torch.__version__,
-        transformers=transformers.__version__,
+        ratios=ratios,
+        unavailable=unavailable,
+        read_bandwidth_bytes_per_s=bandwidth,
+        **facts_of(options),
     )
+    for records in filter(None, (ratios, unavailable)):
+        print("\n" + table_of(records))
 
 
 if __name__ == "__main__":

@@ -2,18 +2,40 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 
-def parse_options(description: str | None, arguments: Sequence[str] | None) -> argparse.Namespace:
-    """Return the options every benchmark has: `quick` and `json`."""
-    parser = argparse.ArgumentParser(description=description, allow_abbrev=False)
+def options_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with the options every benchmark has: `quick` and `json`."""
+    parser = argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
     parser.add_argument("--quick", action="store_true", help="fewer and smaller runs")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to a file")
-    return parser.parse_args(arguments)
+    return parser
+
+
+def parse_options(description: str | None, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the options of a benchmark that has no others."""
+    return options_parser(description).parse_args(arguments)
+
+
+def list_of(kind: Callable[[str], Any], allowed: Collection[Any] = ()) -> Callable[[str], Any]:
+    """Return a reader of an option's comma-separated values, for `type=` of an argument."""
+
+    def read(text: str) -> tuple[Any, ...]:
+        values = tuple(kind(item) for item in text.split(",") if item)
+        for value in values:
+            if allowed and value not in allowed:
+                raise argparse.ArgumentTypeError(f"{value!r} is not one of {', '.join(allowed)}")
+        return values
+
+    return read
 
 
 def report(rows: Sequence[Any], options: argparse.Namespace, **facts: Any) -> None:
