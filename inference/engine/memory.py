@@ -6,8 +6,13 @@ from pathlib import Path
 
 import torch
 
+from inference.engine.config import EngineConfig
+
 CPU_SHARE = 0.3
 ACCELERATOR_SHARE = 0.9
+UNCOUNTED = frozenset({"cpu", "mps"})
+"""Devices whose allocations nobody counts, and whose memory the rest of the machine needs too."""
+
 SHARE_OF_UNKNOWN = 0.5  # where a system does not tell what is free, half of what it has
 
 PROC = Path("/proc")
@@ -32,18 +37,29 @@ def available_bytes(device: torch.device) -> int:
     return int(free)
 
 
-def default_share(device: torch.device) -> float:
-    """Return the part of what is free that a KV cache takes where nobody says otherwise."""
-    return CPU_SHARE if device.type in {"cpu", "mps"} else ACCELERATOR_SHARE
+def cache_bytes(config: EngineConfig, device: torch.device, *, peak_bytes: int = 0) -> int:
+    """Return the bytes a KV cache may take.
+
+    Args:
+        config: `kv_cache_bytes` is taken at its word; else `kv_memory_share` counts.
+        device: where the cache lives.
+        peak_bytes: what the largest step takes for itself.
+    """
+    if config.kv_cache_bytes is not None:
+        return config.kv_cache_bytes
+    share = config.kv_memory_share
+    if share is None:
+        share = CPU_SHARE if device.type in UNCOUNTED else ACCELERATOR_SHARE
+    return int(max(0, available_bytes(device) - peak_bytes) * share)
 
 
 def profile_peak_bytes(run: Callable[[], object], device: torch.device) -> int:
     """Run something and return the most bytes it held at once beyond what was held before.
 
-    On CPU and mps nobody counts allocations: `run` is not called there and the answer is 0. Their
-    smaller share (`default_share`) leaves the room.
+    On CPU and mps nobody counts allocations: `run` is not called there and the answer is 0. The
+    smaller share of the KV cache leaves the room.
     """
-    if device.type in {"cpu", "mps"}:
+    if device.type in UNCOUNTED:
         return 0
     torch.accelerator.synchronize(device)
     torch.accelerator.empty_cache()

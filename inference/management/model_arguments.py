@@ -1,6 +1,7 @@
 """The options of every command that loads models."""
 
-from argparse import ArgumentParser
+import re
+from argparse import ArgumentParser, ArgumentTypeError
 from typing import Any
 
 DEVICES = ("auto", "cpu", "cuda", "mps", "xpu", "npu")
@@ -14,6 +15,15 @@ LOADING = (
     "max_gpu_memory",
     "revision",
 )
+ENGINE = (
+    "kv_cache_bytes",
+    "kv_memory_share",
+    "max_batched_tokens",
+    "threads",
+    "prefix_cache",
+)
+UNITS = {"": 1, **{unit: 1000**power for power, unit in enumerate(("KB", "MB", "GB", "TB"), 1)}}
+UNITS |= {unit: 1024**power for power, unit in enumerate(("KiB", "MiB", "GiB", "TiB"), 1)}
 
 
 def add_model_arguments(parser: ArgumentParser) -> None:
@@ -43,6 +53,36 @@ def add_model_arguments(parser: ArgumentParser) -> None:
     group.add_argument(
         "--context-length", type=int, metavar="N", help="window in tokens; the model's own if left"
     )
+    group.add_argument(
+        "--kv-cache-memory",
+        dest="kv_cache_bytes",
+        type=parse_size,
+        metavar="SIZE",
+        help="memory of the KV cache, such as 4GiB; by --gpu-memory-utilization if left",
+    )
+    group.add_argument(
+        "--gpu-memory-utilization",
+        dest="kv_memory_share",
+        type=parse_share,
+        metavar="SHARE",
+        help="part of the free memory the KV cache may take, in (0, 1); if left, 0.9 on an"
+        " accelerator and 0.3 on CPU",
+    )
+    group.add_argument(
+        "--max-batched-tokens",
+        type=int,
+        metavar="N",
+        help="tokens of one step, answers and prompts together; by device if left",
+    )
+    group.add_argument(
+        "--threads", type=int, metavar="N", help="CPU threads of a model; by its size if left"
+    )
+    group.add_argument(
+        "--no-prefix-cache",
+        dest="prefix_cache",
+        action="store_false",
+        help="read every prompt from its beginning, even if it began like an earlier one",
+    )
 
 
 def spec_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -52,4 +92,33 @@ def spec_options(options: dict[str, Any]) -> dict[str, Any]:
         "max_batch": options["max_batch"],
         "context_length": options["context_length"],
         "load_options": {name: options[name] for name in LOADING},
+        "engine_options": {name: options[name] for name in ENGINE},
     }
+
+
+def parse_size(text: str) -> int:
+    """Return the bytes of a size such as `4GiB`, `500MB` or `1000000`.
+
+    Raises:
+        ArgumentTypeError: it is none, or not above 0.
+    """
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?) ?([KMGT]i?B|)", text)
+    size = int(float(match[1]) * UNITS[match[2]]) if match else 0
+    if size < 1:
+        raise ArgumentTypeError(f"{text!r} is not a size such as 4GiB or 500MB")
+    return size
+
+
+def parse_share(text: str) -> float:
+    """Return a number between 0 and 1.
+
+    Raises:
+        ArgumentTypeError: it is none.
+    """
+    try:
+        share = float(text)
+    except ValueError:
+        share = 0.0
+    if not 0 < share < 1:
+        raise ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
+    return share

@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+CPU_STEP_TOKENS = 256
+STEP_TOKENS = {"cuda": 2048, "xpu": 2048, "npu": 2048, "mps": 512}
+"""Tokens of one step, by kind of device: enough to keep it busy, few enough to stay smooth."""
+
+SMALL_PARAMETERS = 100_000_000
+"""Models below run best with one thread on CPU."""
+
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
@@ -31,6 +38,7 @@ class ModelSpec:
         max_batch: answers generated at the same time.
         context_length: window in tokens; None takes the model's own.
         load_options: how to load it, as `inference.loading.load_model` takes it.
+        engine_options: fields of `inference.engine.config.EngineConfig`; None leaves its default.
     """
 
     path: str
@@ -39,6 +47,7 @@ class ModelSpec:
     max_batch: int = 16
     context_length: int | None = None
     load_options: dict[str, Any] = field(default_factory=dict)
+    engine_options: dict[str, Any] = field(default_factory=dict)
 
 
 def default_name(path: str) -> str:
@@ -95,16 +104,28 @@ def load_spec(spec: ModelSpec) -> "LoadedModel":
 
 
 def engine_config(spec: ModelSpec, loaded: "LoadedModel") -> "EngineConfig":
-    """Return how the engine of a loaded model runs."""
+    """Return how the engine of a loaded model runs.
+
+    Raises:
+        InvalidRequestError: an option is a number no engine can run with.
+    """
     from inference.engine.config import EngineConfig
 
-    return EngineConfig(
-        name=spec.names[0],
-        max_num_seqs=spec.max_batch,
-        max_batched_tokens=max(256, spec.max_batch),
-        context_length=spec.context_length or loaded.context_length,
-        threads=1 if loaded.model.num_parameters() < 100_000_000 else None,
-    )
+    device = next(loaded.model.parameters()).device.type
+    options = {
+        "max_batched_tokens": max(STEP_TOKENS.get(device, CPU_STEP_TOKENS), spec.max_batch),
+        "threads": 1 if loaded.model.num_parameters() < SMALL_PARAMETERS else None,
+        **{name: value for name, value in spec.engine_options.items() if value is not None},
+    }
+    try:
+        return EngineConfig(
+            name=spec.names[0],
+            max_num_seqs=spec.max_batch,
+            context_length=spec.context_length or loaded.context_length,
+            **options,
+        )
+    except ValueError as error:
+        raise InvalidRequestError(str(error)) from error
 
 
 def host_model(

@@ -1,10 +1,11 @@
 import pytest
 import torch
 
+from inference.engine.config import EngineConfig
 from inference.engine.memory import (
     available_bytes,
     available_host_bytes,
-    default_share,
+    cache_bytes,
     is_out_of_memory,
     profile_peak_bytes,
 )
@@ -94,8 +95,26 @@ def test_this_machine_has_some_memory_for_a_cache():
     assert available_bytes(torch.device("cpu")) > 64 * MIB
 
 
-def test_accelerators_give_more_of_what_is_free():
-    assert default_share(torch.device("cuda", 0)) > default_share(torch.device("cpu"))
+def test_a_cache_takes_its_share_of_what_is_free():
+    cpu = torch.device("cpu")
+
+    default = cache_bytes(EngineConfig(), cpu)
+    half = cache_bytes(EngineConfig(kv_memory_share=0.5), cpu)
+
+    assert 0.28 < default / available_bytes(cpu) < 0.32
+    assert 0.45 < half / available_bytes(cpu) < 0.55
+
+
+def test_what_the_largest_step_takes_is_not_the_caches():
+    cpu = torch.device("cpu")
+
+    assert cache_bytes(EngineConfig(), cpu, peak_bytes=available_bytes(cpu) * 2) == 0
+
+
+def test_a_stated_size_is_taken_at_its_word():
+    config = EngineConfig(kv_cache_bytes=5 * MIB, kv_memory_share=0.5)
+
+    assert cache_bytes(config, torch.device("cpu")) == 5 * MIB
 
 
 def test_on_cpu_nothing_is_profiled():

@@ -11,9 +11,10 @@ from inference.chat_templates.rendering import render_family
 from inference.conf import InferenceSettings
 from inference.exceptions import InvalidRequestError
 from inference.generation import GenerationRequest, SamplingParams
+from inference.loading.loader import LoadedModel
 from inference.messages import Message, Role
-from inference.worker.model_specs import check_names, host_model, parse_spec
-from tests.support.tiny_models import save_tiny_model
+from inference.worker.model_specs import check_names, engine_config, host_model, parse_spec
+from tests.support.tiny_models import byte_tokenizer, save_tiny_model, tiny_llama
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,33 @@ def test_an_empty_path_or_name_is_refused(text: str) -> None:
 def test_two_models_cannot_share_a_name() -> None:
     with pytest.raises(InvalidRequestError, match="demo"):
         check_names([parse_spec("a/demo"), parse_spec("b,demo")])
+
+
+@pytest.fixture
+def loaded() -> LoadedModel:
+    return LoadedModel(tiny_llama(), byte_tokenizer(), 512)
+
+
+def test_an_engine_takes_what_suits_the_model_and_its_device(loaded: LoadedModel) -> None:
+    config = engine_config(parse_spec("some/model", max_batch=300), loaded)
+
+    assert (config.max_num_seqs, config.max_batched_tokens) == (300, 300)
+    assert (config.threads, config.context_length) == (1, 512)
+
+
+def test_options_of_the_engine_come_first(loaded: LoadedModel) -> None:
+    options = {"threads": 3, "prefix_cache": False, "max_batched_tokens": None}
+
+    config = engine_config(parse_spec("some/model", engine_options=options), loaded)
+
+    assert (config.threads, config.prefix_cache, config.max_batched_tokens) == (3, False, 256)
+
+
+def test_numbers_no_engine_can_run_with_are_refused(loaded: LoadedModel) -> None:
+    spec = parse_spec("some/model", max_batch=16, engine_options={"max_batched_tokens": 8})
+
+    with pytest.raises(InvalidRequestError, match="max_batched_tokens"):
+        engine_config(spec, loaded)
 
 
 def test_a_model_without_a_chat_template_gets_that_of_its_family(tmp_path: Path) -> None:

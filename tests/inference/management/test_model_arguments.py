@@ -1,0 +1,57 @@
+"""The options of commands that load models, as they reach the engine."""
+
+from argparse import ArgumentParser
+
+import pytest
+
+from inference.management.model_arguments import add_model_arguments, spec_options
+
+
+def parsed(*words: str) -> dict[str, object]:
+    parser = ArgumentParser()
+    add_model_arguments(parser)
+    options: dict[str, object] = spec_options(vars(parser.parse_args(words)))["engine_options"]
+    return options
+
+
+def test_engine_options_are_left_to_the_engine_unless_given() -> None:
+    options = parsed()
+
+    assert options.pop("prefix_cache") is True
+    assert {options[name] for name in ("kv_cache_bytes", "kv_memory_share", "threads")} == {None}
+
+
+def test_engine_options_reach_the_spec() -> None:
+    options = parsed(
+        "--kv-cache-memory", "1.5GiB", "--gpu-memory-utilization", "0.8",
+        "--max-batched-tokens", "512", "--threads", "2", "--no-prefix-cache",
+    )  # fmt: skip
+
+    assert options["kv_cache_bytes"] == 3 * 2**29
+    assert options["kv_memory_share"] == 0.8
+    assert (options["max_batched_tokens"], options["threads"]) == (512, 2)
+    assert options["prefix_cache"] is False
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("1000", 1000), ("2KB", 2000), ("2 KiB", 2048), ("0.5MB", 500_000), ("3TiB", 3 * 2**40)],
+)
+def test_a_size_is_a_number_with_a_unit(text: str, size: int) -> None:
+    assert parsed("--kv-cache-memory", text)["kv_cache_bytes"] == size
+
+
+@pytest.mark.parametrize("text", ["", "0", "GiB", "-1GiB", "4 gigabytes", "1e9", "9" * 40])
+def test_what_is_no_size_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed(f"--kv-cache-memory={text}")
+
+    assert "is not a size such as 4GiB" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["0", "1", "1.2", "-0.5", "nan", "half"])
+def test_what_is_no_share_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed(f"--gpu-memory-utilization={text}")
+
+    assert "is not a number between 0 and 1" in capsys.readouterr().err
