@@ -6,10 +6,11 @@ read back (`from_dict`).
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
+from inference.exceptions import InvalidRequestError
 from inference.messages import Message
 
 GREEDY_BELOW_TEMPERATURE = 1e-5
@@ -41,6 +42,22 @@ class SamplingParams:
         frequency_penalty: subtracted once per occurrence in the answer, -2 to 2.
         seed: makes sampling repeatable for this request alone; None draws a fresh one.
         ignore_eos: keep generating past the end-of-sequence token (benchmarks).
+        min_tokens: no end token and no stop string counts before so many tokens.
+        logit_bias: (token, bias) pairs; the bias, -100 to 100, is added to the token's logit.
+        logprobs: tell the log-probability of every token and of so many likeliest ones, 0 to 20;
+            None tells none.
+        prompt_logprobs: likewise for the tokens of the prompt.
+        n: answers wanted, 1 to 16; they share the reading of the prompt.
+        best_of: answers generated, `n` to 16; the `n` likeliest of them are returned. None
+            generates `n`.
+        echo: return the text of the prompt in front of the answer.
+        judge_sent_end: end the answer where a sentence ends: not by an end token before, and cut
+            back to the last whole sentence where `max_tokens` ends it.
+        skip_special_tokens: leave special tokens out of the text.
+        spaces_between_special_tokens: put a space on both sides of special tokens that are shown.
+        truncate_prompt: "left" keeps the last tokens of a prompt that leaves no room for the
+            answer; None refuses such a prompt.
+        grammar: what the answer must follow, for whoever compiles it; plain data.
     """
 
     temperature: float = 0.7
@@ -55,11 +72,28 @@ class SamplingParams:
     frequency_penalty: float = 0.0
     seed: int | None = None
     ignore_eos: bool = False
+    min_tokens: int = 0
+    logit_bias: tuple[tuple[int, float], ...] = ()
+    logprobs: int | None = None
+    prompt_logprobs: int | None = None
+    n: int = 1
+    best_of: int | None = None
+    echo: bool = False
+    judge_sent_end: bool = False
+    skip_special_tokens: bool = True
+    spaces_between_special_tokens: bool = False
+    truncate_prompt: Literal["left"] | None = None
+    grammar: Mapping[str, Any] | None = None
 
     @property
     def is_greedy(self) -> bool:
         """Whether the likeliest token is always taken."""
         return self.temperature < GREEDY_BELOW_TEMPERATURE
+
+    @property
+    def choice_count(self) -> int:
+        """How many answers are generated."""
+        return self.n if self.best_of is None else self.best_of
 
     def as_dict(self) -> dict[str, Any]:
         """Return the parameters as plain data."""
@@ -67,11 +101,32 @@ class SamplingParams:
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "SamplingParams":
-        """Read what `as_dict` wrote."""
+        """Read what `as_dict` wrote, or a part of it; what is absent has its default.
+
+        The bias may be pairs or, as JSON has it, a mapping from tokens written as text.
+
+        Raises:
+            InvalidRequestError: a parameter is unknown here, or a bias names no token.
+        """
+        unknown = sorted(set(data) - {known.name for known in fields(cls)})
+        if unknown:
+            raise InvalidRequestError(f"unknown parameter {unknown[0]!r}", param=unknown[0])
         values = dict(data)
-        values["stop"] = tuple(values.get("stop", ()))
-        values["stop_token_ids"] = tuple(values.get("stop_token_ids", ()))
+        for name in ("stop", "stop_token_ids"):
+            values[name] = tuple(values.get(name, ()))
+        values["logit_bias"] = _bias_pairs(values.get("logit_bias") or ())
         return cls(**values)
+
+
+def _bias_pairs(bias: Any) -> tuple[tuple[int, float], ...]:
+    """Read a bias from a mapping or from pairs."""
+    pairs = bias.items() if isinstance(bias, Mapping) else bias
+    try:
+        return tuple((int(token), float(value)) for token, value in pairs)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequestError(
+            "logit_bias must give a number for each token id", param="logit_bias"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,13 @@
 """Tokens to text, one at a time, never showing half a character."""
 
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 MAX_CHARACTER_TOKENS = 4
 """A character has at most four bytes in UTF-8 and so at most four tokens."""
+MAX_SILENT_TOKENS = 8
+"""Tokens without text (special ones, hidden) that the window keeps at most."""
 
 Decode = Callable[[Sequence[int]], str]
 
@@ -18,26 +21,29 @@ class Detokenizer:
     a token costs the same at the end of an answer as at its beginning.
 
     Args:
-        decode: token ids to text, special tokens skipped.
+        decode: token ids to text.
+        spaced: tokens that get a space on both sides, such as special ones.
     """
 
-    def __init__(self, decode: Decode) -> None:
+    def __init__(self, decode: Decode, *, spaced: AbstractSet[int] = frozenset()) -> None:
         self._decode = decode
+        self._spaced = spaced
         self._shown: list[int] = []
         self._shown_text = ""
         self._held: list[int] = []
 
     def feed(self, token: int) -> str:
         """Take one token and return the text it completes, "" while a character is unfinished."""
+        before = self._space_before(token) if self._spaced else ""
         self._held.append(token)
         text = self._decode(self._shown + self._held)
         if not text.endswith(REPLACEMENT):
-            return self._show(len(self._held), text)
+            return before + self._show(len(self._held), text)
         if len(self._held) < 2 * MAX_CHARACTER_TOKENS:
-            return ""
+            return before
         # Bytes that make no character: whatever began in the first half would be complete by now.
         visible = self._shown + self._held[:MAX_CHARACTER_TOKENS]
-        return self._show(MAX_CHARACTER_TOKENS, self._decode(visible))
+        return before + self._show(MAX_CHARACTER_TOKENS, self._decode(visible))
 
     def flush(self) -> str:
         """Return what is still held, half characters as U+FFFD."""
@@ -45,9 +51,22 @@ class Detokenizer:
             return ""
         return self._show(len(self._held), self._decode(self._shown + self._held))
 
+    def _space_before(self, token: int) -> str:
+        """Return what is held and a space, where the token or the one before it wants that."""
+        last = (self._shown + self._held)[-1:]
+        if not last or (token not in self._spaced and last[0] not in self._spaced):
+            return ""
+        return self.flush() + " "
+
     def _show(self, count: int, text: str) -> str:
         """Move the window past the first `count` held tokens; `text` is window and they."""
         added = text[len(self._shown_text) :]
-        self._shown, self._held = self._held[:count], self._held[count:]
-        self._shown_text = self._decode(self._shown)
+        shown, self._held = self._held[:count], self._held[count:]
+        shown_text = self._decode(shown)
+        if not shown_text:
+            # Some tokenizers drop the space in front of the first word, so the window must begin
+            # with something that is seen.
+            shown = (self._shown + shown)[-MAX_SILENT_TOKENS:]
+            shown_text = self._decode(shown)
+        self._shown, self._shown_text = shown, shown_text
         return added

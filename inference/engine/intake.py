@@ -1,23 +1,56 @@
-"""The intake: from what somebody asks to an answer that can begin, or a clear refusal."""
+"""The intake: from what somebody asks to answers that can begin, or a clear refusal."""
 
-import random
 from collections.abc import Sequence as Items
+from dataclasses import dataclass
+from functools import partial
 
-import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from inference.chat_templates.families import ChatTemplate
 from inference.engine.answer import Answer
 from inference.engine.detokenizer import Detokenizer
-from inference.engine.penalties import TokenCounts, has_penalties
-from inference.engine.prompts import PromptEncoder
-from inference.engine.sampler import SamplingState
+from inference.engine.grammar import TokenConstraint
+from inference.engine.penalties import counts_for
+from inference.engine.prompts import EncodedPrompt, PromptEncoder
+from inference.engine.request import Request
+from inference.engine.sampling_state import SamplingState, random_numbers
+from inference.engine.sentences import Sentences
 from inference.engine.sequence import Sequence
 from inference.engine.stopping import StopStrings
 from inference.engine.validation import check_params
-from inference.exceptions import ContextLengthExceededError
+from inference.exceptions import ContextLengthExceededError, InvalidRequestError
 from inference.generation import SamplingParams
 from inference.messages import Message
+
+DEFAULT_ROOM = 256
+"""Tokens kept free for the answer when a prompt is cut to fit and nobody said how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is to be answered or continued, in one of three forms.
+
+    Attributes:
+        messages: a conversation; where its last message is the assistant's, it is continued.
+        text: a raw text.
+        tokens: token ids.
+    """
+
+    messages: Items[Message] | None = None
+    text: str | None = None
+    tokens: Items[int] | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse none and several.
+
+        Raises:
+            InvalidRequestError: not exactly one form is given.
+        """
+        forms = (self.messages, self.text, self.tokens)
+        if sum(form is not None for form in forms) != 1:
+            raise InvalidRequestError(
+                "give one of messages, prompt and prompt_token_ids", param="prompt"
+            )
 
 
 class Intake:
@@ -40,45 +73,106 @@ class Intake:
     ) -> None:
         self.context_length = context_length
         self._vocabulary_size: int = model.config.get_text_config().vocab_size
-        self._device: torch.device = next(model.parameters()).device
-        self._tokenizer = tokenizer
         self._encoder = PromptEncoder(
             tokenizer, template=template, vocabulary_size=self._vocabulary_size
         )
         self._end_tokens = self._encoder.end_tokens(model)
 
-    def receive(self, request_id: str, messages: Items[Message], params: SamplingParams) -> Answer:
-        """Make an answer that has nothing said yet.
+    def receive(
+        self,
+        request_id: str,
+        prompt: Prompt,
+        params: SamplingParams,
+        constraint: TokenConstraint | None = None,
+    ) -> Request:
+        """Make a request of which nothing has been answered yet.
 
         Raises:
-            InvalidRequestError: a parameter or the conversation cannot be followed.
-            ContextLengthExceededError: the conversation leaves no room for an answer.
+            InvalidRequestError: a parameter or the prompt cannot be followed.
+            ContextLengthExceededError: the prompt leaves no room for an answer.
         """
         check_params(params, vocabulary_size=self._vocabulary_size)
-        prompt = self._encoder.encode(messages)
-        room = self.context_length - len(prompt.tokens)
-        if room < 1:
+        if params.grammar is not None and constraint is None:
+            raise InvalidRequestError("no grammars are followed here", param="grammar")
+        encoded = self._fit(self._encode(prompt), params)
+        if params.echo and encoded.text is None:
+            raise InvalidRequestError("a conversation cannot be echoed", param="echo")
+        constraints = [constraint]
+        while len(constraints) < params.choice_count:
+            constraints.append(constraint.fork() if constraint is not None else None)
+        answers = [
+            self._answer(request_id, encoded, params, choice, own)
+            for choice, own in enumerate(constraints)
+        ]
+        return Request(
+            request_id,
+            answers,
+            returned_count=params.n,
+            prompt_logprobs=None if params.prompt_logprobs is None else [None],
+        )
+
+    def _encode(self, prompt: Prompt) -> EncodedPrompt:
+        if prompt.messages is not None:
+            return self._encoder.encode(prompt.messages)
+        if prompt.text is not None:
+            return self._encoder.encode_text(prompt.text)
+        assert prompt.tokens is not None
+        return self._encoder.take_tokens(prompt.tokens)
+
+    def _fit(self, prompt: EncodedPrompt, params: SamplingParams) -> EncodedPrompt:
+        """Cut a prompt that is too long, where the request says so, or refuse it."""
+        count = len(prompt.tokens)
+        if params.truncate_prompt == "left":
+            kept = self._kept_tokens(params)
+            if count > kept:
+                tokens = prompt.tokens[-kept:]
+                text = None if prompt.text is None else self._encoder.decode(tokens)
+                return EncodedPrompt(tokens, prompt.stop, text)
+        if count >= self.context_length:
             raise ContextLengthExceededError(
-                prompt_tokens=len(prompt.tokens), limit_tokens=self.context_length - 1
+                prompt_tokens=count, limit_tokens=self.context_length - 1
             )
-        counts = None
-        if has_penalties(params):
-            counts = TokenCounts(
-                prompt.tokens, vocabulary_size=self._vocabulary_size, device=self._device
-            )
+        return prompt
+
+    def _kept_tokens(self, params: SamplingParams) -> int:
+        """How many tokens of a prompt are kept where it is cut: FastChat's number."""
+        wanted = params.max_tokens or min(DEFAULT_ROOM, self.context_length // 2)
+        return max(1, self.context_length - wanted - 1)
+
+    def _answer(
+        self,
+        request_id: str,
+        prompt: EncodedPrompt,
+        params: SamplingParams,
+        choice: int,
+        constraint: TokenConstraint | None,
+    ) -> Answer:
+        room = self.context_length - len(prompt.tokens)
         end_tokens: frozenset[int] = frozenset() if params.ignore_eos else self._end_tokens
+        is_ranked = params.choice_count > params.n
+        decode = partial(self._encoder.decode, skip_special_tokens=params.skip_special_tokens)
+        has_spaces = params.spaces_between_special_tokens and not params.skip_special_tokens
         return Answer(
             sequence=Sequence(
                 request_id,
-                prompt.tokens,
+                list(prompt.tokens),
                 prompt_tokens=len(prompt.tokens),
                 max_tokens=min(room, params.max_tokens or room),
+                scores_prompt=params.prompt_logprobs is not None and choice == 0,
             ),
-            sampling=SamplingState(params, random.Random(params.seed), counts),
+            sampling=SamplingState(
+                params,
+                random_numbers(params.seed, choice),
+                counts_for(params, prompt.tokens),
+                constraint,
+                logprobs=0 if is_ranked and params.logprobs is None else params.logprobs,
+            ),
             stop_token_ids=end_tokens | frozenset(params.stop_token_ids),
-            detokenizer=Detokenizer(self._decode),
+            detokenizer=Detokenizer(
+                decode, spaced=self._encoder.special_tokens if has_spaces else frozenset()
+            ),
             stop_strings=StopStrings(prompt.stop + params.stop),
+            sentences=Sentences() if params.judge_sent_end else None,
+            choice=choice,
+            opening=prompt.text or "" if params.echo else "",
         )
-
-    def _decode(self, tokens: Items[int]) -> str:
-        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=True))

@@ -12,24 +12,28 @@ import threading
 from collections.abc import Sequence as Items
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from inference.chat_templates.families import ChatTemplate
 from inference.engine.answer import Answer, StepOutput
 from inference.engine.block_manager import BlockManager
 from inference.engine.config import EngineConfig
-from inference.engine.intake import Intake
+from inference.engine.grammar import TokenConstraint
+from inference.engine.intake import Intake, Prompt
 from inference.engine.isolation import ForwardResult
+from inference.engine.logprobs import prompt_logprobs
 from inference.engine.memory import is_out_of_memory
 from inference.engine.parallel.channel import PlanChannel
 from inference.engine.parallel.runner import LeadingRunner
+from inference.engine.request_book import RequestBook
 from inference.engine.runner_choice import choose_runner
-from inference.engine.sampler import sample
+from inference.engine.sampler import Sampled, Sampler
 from inference.engine.scheduler import Scheduler
-from inference.engine.sequence import Chunk
-from inference.engine.stats import EngineLoad, EngineStats, Outcome, Totals
+from inference.engine.sequence import Chunk, Sequence
+from inference.engine.stats import EngineLoad, EngineStats, Totals
 from inference.engine.validation import check_turn
-from inference.exceptions import InvalidRequestError, QueueFullError
+from inference.exceptions import QueueFullError
 from inference.generation import Failure, FinishReason, SamplingParams
 from inference.messages import Message
 
@@ -37,7 +41,6 @@ logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S = 2
 
-NO_SCORES = Failure("invalid_logits", "the model gave no usable scores")
 NO_MEMORY = Failure("out_of_memory", "the model ran out of memory for this request")
 NO_SLOT = Failure("timeout", "the request waited too long for a free slot")
 NO_RESULT = Failure("model_error", "the model could not compute this request")
@@ -87,10 +90,9 @@ class LLMEngine:
         self._intake = Intake(
             model, tokenizer, template=template, context_length=self.context_length
         )
-        self._changed = threading.Condition()
-        self._arrived: list[Answer] = []
-        self._cancelled: set[str] = set()
-        self._answers: dict[str, Answer] = {}
+        self._sampler = Sampler()
+        self._book = RequestBook()
+        self._answers: dict[Sequence, Answer] = {}  # those the scheduler knows
         self._stepping_thread: int | None = None
         self._totals = Totals()
 
@@ -100,62 +102,63 @@ class LLMEngine:
         self,
         request_id: str,
         *,
-        messages: Items[Message],
+        messages: Items[Message] | None = None,
+        prompt: str | None = None,
+        prompt_token_ids: Items[int] | None = None,
         params: SamplingParams | None = None,
+        constraint: TokenConstraint | None = None,
         priority: int = 0,
         group: str = "",
     ) -> None:
-        """Let a conversation be answered.
-
-        Where the last message is the assistant's, the answer continues it.
+        """Let a conversation be answered, or a text be continued.
 
         Args:
             request_id: names the request in outputs.
-            messages: the conversation.
+            messages: a conversation; where the last message is the assistant's, the answer
+                continues it. One of this and the next two must be given.
+            prompt: a raw text to continue.
+            prompt_token_ids: a tokenised text to continue.
             params: how to sample and when to stop.
+            constraint: what the answer must follow; several answers get forks of it.
             priority: -10 to 10; lower goes first.
             group: whose request it is, such as a user; groups take turns.
 
         Raises:
-            InvalidRequestError: a parameter or the conversation cannot be followed, or the
-                request is being answered already.
-            ContextLengthExceededError: the conversation leaves no room for an answer.
+            InvalidRequestError: a parameter or the prompt cannot be followed, or the request is
+                being answered already.
+            ContextLengthExceededError: the prompt leaves no room for an answer.
             QueueFullError: `max_waiting` requests wait already.
         """
         check_turn(priority, group)
-        answer = self._intake.receive(request_id, messages, params or SamplingParams())
-        answer.sequence.priority, answer.sequence.group = priority, group
-        with self._changed:
-            if request_id in self._answers:
-                raise InvalidRequestError(f"the request {request_id!r} is being answered already")
-            if self._waiting_count() >= self.config.max_waiting:
-                raise QueueFullError(self.config.name, retry_after_s=RETRY_AFTER_S)
-            self._answers[request_id] = answer
-            self._arrived.append(answer)
-            self._changed.notify_all()
+        request = self._intake.receive(
+            request_id,
+            Prompt(messages, prompt, prompt_token_ids),
+            params or SamplingParams(),
+            constraint,
+        )
+        for answer in request.answers:
+            answer.sequence.priority, answer.sequence.group = priority, group
+        if not self._book.add(
+            request, has_room=lambda: self._waiting_count() < self.config.max_waiting
+        ):
+            raise QueueFullError(self.config.name, retry_after_s=RETRY_AFTER_S)
 
     def cancel(self, request_id: str) -> None:
-        """End a request; the next step gives its last output. Unknown ids are ignored."""
-        with self._changed:
-            if request_id in self._answers:
-                self._cancelled.add(request_id)
-                self._changed.notify_all()
+        """End a request; the next step gives its last outputs. Unknown ids are ignored."""
+        self._book.cancel(request_id)
 
     def has_work(self) -> bool:
         """Whether `step` would do anything."""
-        with self._changed:
-            return bool(self._answers)
+        return self._book.has_work()
 
     def wait_for_work(self, timeout: float | None = None) -> bool:
         """Sleep until there is work or `timeout` seconds have passed; return `has_work`."""
-        with self._changed:
-            return self._changed.wait_for(lambda: bool(self._answers), timeout)
+        return self._book.wait_for_work(timeout)
 
     def load(self) -> EngineLoad:
         """Return how busy the engine is."""
-        with self._changed:
-            waiting = self._waiting_count()
-            return EngineLoad(len(self._answers) - waiting, waiting, self.config.max_num_seqs)
+        running = len(self._scheduler.running)
+        return EngineLoad(running, self._waiting_count(), self.config.max_num_seqs)
 
     def stats(self) -> EngineStats:
         """Return the totals so far."""
@@ -167,6 +170,7 @@ class LLMEngine:
 
     # Called from the thread that steps.
 
+    @torch.inference_mode()
     def step(self) -> list[StepOutput]:
         """Compute once for all running sequences.
 
@@ -190,64 +194,130 @@ class LLMEngine:
                 torch.set_num_threads(self.config.threads)
 
     def _take_in(self) -> list[StepOutput]:
-        """Hand arrivals to the scheduler and end what was cancelled."""
-        with self._changed:
-            arrived, self._arrived = self._arrived, []
-            for answer in arrived:
-                self._scheduler.add(answer.sequence)
-            cancelled = [self._answers[request_id] for request_id in self._cancelled]
-        outputs = [
-            self._close(answer, answer.end(FinishReason.CANCELLED), Outcome.CANCELLED)
-            for answer in cancelled
-        ]
+        """Hand arrivals to the scheduler and end what was cancelled or waited too long."""
+        arrived, cancelled = self._book.take_news()
+        for request in arrived:
+            self._begin(request.answers[0])
+        outputs = []
+        for request in cancelled:
+            for answer in request.answers:
+                if answer.finish_reason is None:
+                    outputs += self._give(answer, answer.end(FinishReason.CANCELLED))
         for sequence in self._scheduler.overdue():
-            answer = self._answers[sequence.request_id]
-            outputs.append(self._close(answer, answer.fail(NO_SLOT), Outcome.FAILED))
+            outputs += self._fail(sequence, NO_SLOT)
         return outputs
+
+    def _begin(self, answer: Answer) -> None:
+        """Let an answer wait for its turn."""
+        self._answers[answer.sequence] = answer
+        self._scheduler.add(answer.sequence)
 
     def _advance(self, result: ForwardResult) -> list[StepOutput]:
         """Note what was computed, sample, and turn tokens into outputs."""
         self._scheduler.adapt(result.too_many_tokens)
-        outputs = [self._fail(chunk, error) for chunk, error in result.failures]
+        outputs = []
+        for chunk, error in result.failures:
+            logger.error(
+                "%s failed on %s", self.config.name, chunk.sequence.request_id, exc_info=error
+            )
+            failure = NO_MEMORY if is_out_of_memory(error) else NO_RESULT
+            outputs += self._fail(chunk.sequence, failure)
+        answers, rows = self._read(result)
+        if answers:
+            # Usually every row is sampled, once and in order.
+            is_plain = rows == list(range(len(result.logits)))
+            logits = result.logits if is_plain else result.logits[rows]
+            sampled = self._sampler.sample(logits, [answer.sampling for answer in answers])
+            for answer, one in zip(answers, sampled, strict=True):
+                outputs += self._take(answer, one)
+        return outputs
+
+    def _read(self, result: ForwardResult) -> tuple[list[Answer], list[int]]:
+        """Note what was computed; return the answers that get a token and their rows of scores.
+
+        An answer that has just read its prompt comes after those that share it: they fork before
+        it can end.
+        """
+        answers: list[Answer] = []
+        rows: list[int] = []
+        first = 0
         for chunk in result.chunks:
+            answer = self._answers[chunk.sequence]
             chunk.sequence.computed_tokens = chunk.end
-        sampled = [chunk for chunk in result.chunks if chunk.is_sampled]
-        if not sampled:
-            return outputs
-        answers = [self._answers[chunk.sequence.request_id] for chunk in sampled]
-        tokens = sample(result.logits, [answer.sampling for answer in answers])
-        pairs = zip(answers, tokens, strict=True)
-        return outputs + [self._give(answer, token) for answer, token in pairs]
+            if chunk.sequence.scores_prompt:
+                self._tell_prompt(chunk, result.logits[first : first + chunk.scored])
+            first += chunk.scored
+            if chunk.is_sampled:
+                group = [*self._book[answer.request_id].take_unborn(), answer]
+                answers += group
+                rows += [first - 1] * len(group)
+        return answers, rows
 
-    def _give(self, answer: Answer, token: int | None) -> StepOutput:
-        """Give an answer its sampled token; None stands for scores nobody can sample from."""
-        if token is None:
-            return self._close(answer, answer.fail(NO_SCORES), Outcome.FAILED)
-        # Only now is it known that what the blocks hold are numbers.
-        self._blocks.remember(answer.sequence)
-        output = answer.take(token)
-        if output.finish_reason is not None:
-            self._close(answer, output, Outcome.FINISHED)
-        return output
+    def _tell_prompt(self, chunk: Chunk, logits: Tensor) -> None:
+        """Keep the log-probabilities of the prompt's tokens that follow those of a chunk."""
+        sequence = chunk.sequence
+        params = self._answers[sequence].sampling.params
+        told = self._book[sequence.request_id].prompt_logprobs
+        assert told is not None
+        assert params.prompt_logprobs is not None
+        # After a preemption some have been told already.
+        tokens = sequence.tokens[len(told) : chunk.end + 1]
+        skipped = len(told) - 1 - chunk.start
+        told += prompt_logprobs(logits[skipped:], tokens, params.prompt_logprobs)
+        sequence.scores_prompt = not chunk.is_sampled
 
-    def _fail(self, chunk: Chunk, error: Exception) -> StepOutput:
-        """End a request the model could not compute."""
-        answer = self._answers[chunk.sequence.request_id]
-        logger.error("%s failed on %s", self.config.name, answer.request_id, exc_info=error)
-        failure = NO_MEMORY if is_out_of_memory(error) else NO_RESULT
-        return self._close(answer, answer.fail(failure), Outcome.FAILED)
+    def _take(self, answer: Answer, sampled: Sampled) -> list[StepOutput]:
+        """Give an answer its token; one that begins with it begins to run."""
+        if sampled.failure is not None:
+            return self._give(answer, answer.fail(sampled.failure))
+        is_new = answer.sequence not in self._answers
+        if not is_new:
+            # Only now is it known that what the blocks hold are numbers.
+            self._blocks.remember(answer.sequence)
+        output = answer.take(sampled)
+        if is_new and output.finish_reason is None:
+            self._fork(self._book[answer.request_id].answers[0].sequence, answer)
+        return self._give(answer, output)
 
-    def _close(self, answer: Answer, output: StepOutput, outcome: Outcome) -> StepOutput:
-        """Forget an answer after its last output."""
-        if outcome is Outcome.FAILED:
+    def _fork(self, parent: Sequence, answer: Answer) -> None:
+        """Let an answer go on from the prompt that its request's first one has read."""
+        if not self._runner.has_prefix_reuse:
+            self._begin(answer)
+            return
+        self._answers[answer.sequence] = answer
+        self._blocks.remember(parent)
+        copies = self._scheduler.fork(parent, answer.sequence)
+        if copies:
+            self._runner.copy_blocks(copies)
+
+    def _fail(self, sequence: Sequence, failure: Failure) -> list[StepOutput]:
+        """End an answer that cannot go on."""
+        answer = self._answers[sequence]
+        return self._give(answer, answer.fail(failure))
+
+    def _give(self, answer: Answer, output: StepOutput) -> list[StepOutput]:
+        """Hand out an answer's output, and forget the answer after its last one."""
+        request = self._book[answer.request_id]
+        leaving = request.release(answer, output)
+        if output.finish_reason is None:
+            return leaving
+        self._forget(answer, is_broken=output.failure is not None)
+        for other in request.take_unborn():  # nobody is left to read their prompt
+            end = other.end(FinishReason.CANCELLED)
+            leaving += self._give(other, other.fail(output.failure) if output.failure else end)
+        if not request.is_open:
+            self._book.close(request)
+            self._totals.count(request.outcome, request.usage)
+        return leaving
+
+    def _forget(self, answer: Answer, *, is_broken: bool) -> None:
+        """Take back what an answer held, if it ever held anything."""
+        if self._answers.pop(answer.sequence, None) is None:
+            return
+        if is_broken:
             self._runner.clear_blocks(self._blocks.disown(answer.sequence))
         self._scheduler.remove(answer.sequence)
         self._runner.forget(answer.sequence)
-        with self._changed:
-            del self._answers[answer.request_id]
-            self._cancelled.discard(answer.request_id)
-        self._totals.count(outcome, answer.sequence.usage)
-        return output
 
     def _waiting_count(self) -> int:
-        return len(self._arrived) + len(self._scheduler.waiting)
+        return self._book.arrived_count + len(self._scheduler.waiting)

@@ -16,10 +16,17 @@ from inference.messages import Message
 
 @dataclass(frozen=True, slots=True)
 class EncodedPrompt:
-    """A conversation in tokens, and the stop strings of its template."""
+    """A prompt in tokens.
+
+    Attributes:
+        tokens: what the model reads.
+        stop: the stop strings of the conversation's template.
+        text: what the prompt is shown as; None for a conversation.
+    """
 
     tokens: list[int]
-    stop: tuple[str, ...]
+    stop: tuple[str, ...] = ()
+    text: str | None = None
 
 
 class PromptEncoder:
@@ -51,14 +58,53 @@ class PromptEncoder:
                 the model does not know.
         """
         prompt = render_prompt(self._tokenizer, messages, template=self._template)
-        with self._lock:
-            ids = self._tokenizer(prompt.text, add_special_tokens=prompt.needs_special_tokens)
-        tokens: list[int] = list(ids["input_ids"])
-        if not tokens:
-            raise InvalidRequestError("the prompt has no tokens", param="messages")
-        if max(tokens) >= self._vocabulary_size:
-            raise InvalidRequestError("the prompt has a token the model lacks", param="messages")
+        tokens = self._tokenise(prompt.text, add_special_tokens=prompt.needs_special_tokens)
+        self._check(tokens, param="messages")
         return EncodedPrompt(tokens, prompt.stop)
+
+    def encode_text(self, text: str) -> EncodedPrompt:
+        """Tokenise a text as it is, with what the tokenizer puts in front of every text.
+
+        Raises:
+            InvalidRequestError: it has no tokens, or one that the model does not know.
+        """
+        if not isinstance(text, str):
+            raise InvalidRequestError("the prompt must be a text", param="prompt")
+        tokens = self._tokenise(text, add_special_tokens=True)
+        self._check(tokens, param="prompt")
+        return EncodedPrompt(tokens, text=text)
+
+    def take_tokens(self, tokens: Sequence[int]) -> EncodedPrompt:
+        """Accept a prompt that is tokenised already.
+
+        Raises:
+            InvalidRequestError: there is no token, or one that the model does not know.
+        """
+        own = list(tokens)
+        if not all(isinstance(token, int) and not isinstance(token, bool) for token in own):
+            raise InvalidRequestError("token ids must be whole numbers", param="prompt_token_ids")
+        self._check(own, param="prompt_token_ids")
+        return EncodedPrompt(own, text=self.decode(own))
+
+    def decode(self, tokens: Sequence[int], *, skip_special_tokens: bool = False) -> str:
+        """Return the text of some tokens."""
+        return str(self._tokenizer.decode(list(tokens), skip_special_tokens=skip_special_tokens))
+
+    @property
+    def special_tokens(self) -> frozenset[int]:
+        """The tokens that are not text."""
+        return frozenset(self._tokenizer.all_special_ids)
+
+    def _tokenise(self, text: str, *, add_special_tokens: bool) -> list[int]:
+        with self._lock:
+            ids = self._tokenizer(text, add_special_tokens=add_special_tokens)
+        return list(ids["input_ids"])
+
+    def _check(self, tokens: list[int], *, param: str) -> None:
+        if not tokens:
+            raise InvalidRequestError("the prompt has no tokens", param=param)
+        if max(tokens) >= self._vocabulary_size or min(tokens) < 0:
+            raise InvalidRequestError("the prompt has a token the model lacks", param=param)
 
     def end_tokens(self, model: PreTrainedModel) -> frozenset[int]:
         """Return the tokens that end an answer.

@@ -1,74 +1,120 @@
 """The sampler: from the scores of a batch to one token for each sequence."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from inference.engine.filters import keep_min_p, keep_top_k, keep_top_p
-from inference.engine.penalties import TokenCounts, apply_penalties
-from inference.generation import SamplingParams
+from inference.engine.batch_plan import BatchPlan
+from inference.engine.drawing import draw
+from inference.engine.edits import edit_scores
+from inference.engine.logprobs import TokenLogprobs, token_logprobs
+from inference.engine.sampling_state import SamplingState
+from inference.engine.truncation import Truncation
+from inference.generation import Failure
+
+NO_SCORES = Failure("invalid_logits", "the model gave no usable scores")
+NOTHING_ALLOWED = Failure("grammar_error", "no token fits what the answer must follow")
+
+UNUSABLE, FORBIDDEN = -1, -2  # in place of a token
+FAILURES = {UNUSABLE: NO_SCORES, FORBIDDEN: NOTHING_ALLOWED}
 
 
-@dataclass(slots=True)
-class SamplingState:
-    """What the sampler remembers of one sequence.
+@dataclass(frozen=True, slots=True)
+class Sampled:
+    """What one sequence got: a token, or the reason why there is none.
 
     Attributes:
-        params: the request's sampling parameters.
-        rng: the request's own random numbers: one draw a token, so a seed gives the same answer
-            whatever else runs in the batch.
-        counts: the tokens seen so far; kept only where a penalty asks for them.
+        token: the token; None where there is a failure.
+        logprobs: its log-probabilities, where they are wanted.
+        failure: why there is no token.
     """
 
-    params: SamplingParams
-    rng: random.Random
-    counts: TokenCounts | None = None
+    token: int | None = None
+    logprobs: TokenLogprobs | None = None
+    failure: Failure | None = None
 
 
-def sample(logits: Tensor, states: Sequence[SamplingState]) -> list[int | None]:
-    """Choose the next token of every sequence.
+class Sampler:
+    """Samples batch after batch.
 
-    The order is the one of transformers and vLLM: penalties, temperature, top-k, top-p, min-p,
-    then one draw by inverse cumulative probability.
+    All is computed where the scores are, and only the chosen tokens (and log-probabilities, where
+    somebody wants them) come to the host.
+    """
+
+    def __init__(self) -> None:
+        self._plan = BatchPlan([], device=torch.device("cpu"), vocabulary=0)
+
+    @torch.inference_mode()
+    def sample(self, logits: Tensor, states: Sequence[SamplingState]) -> list[Sampled]:
+        """Choose the next token of every sequence.
+
+        The order is the one of vLLM: bias, penalties, bans, constraint, temperature, top-k, top-p,
+        min-p, then one draw. Log-probabilities are those before all of it.
+
+        Args:
+            logits: next-token scores, [B, V]; they are not changed.
+            states: one for each row.
+
+        Returns:
+            One result a row. A row fails that has no usable score (NaN, infinity, or none that is
+            finite), and one whose constraint breaks or allows nothing.
+        """
+        if not self._plan.fits(states, logits):
+            self._plan = BatchPlan(states, device=logits.device, vocabulary=logits.shape[-1])
+        plan = self._plan
+        best = logits.max(dim=-1)  # of a row with NaN it is NaN
+        tokens = best.indices.masked_fill(~best.values.isfinite(), UNUSABLE)
+        failures = _choose(logits, tokens, plan) if plan.chosen else {}
+        if not plan.told:
+            return [_result(token, failures.get(row)) for row, token in enumerate(tokens.tolist())]
+        told = token_logprobs(
+            plan.told.of(logits), plan.told.of(tokens).clamp(min=0), plan.told_counts
+        )
+        logprobs = dict(zip(plan.told.rows, told, strict=True))
+        return [
+            _result(token, failures.get(row), logprobs.get(row))
+            for row, token in enumerate(tokens.tolist())
+        ]
+
+
+def _choose(logits: Tensor, tokens: Tensor, plan: BatchPlan) -> dict[int, Failure]:
+    """Choose for the rows that do not simply take the likeliest token; write them to `tokens`."""
+    scores = plan.chosen.of(logits).to(torch.float32, copy=plan.edits)
+    found = plan.chosen.of(tokens).clone()
+    failures: dict[int, Failure] = {}
+    if plan.edits:
+        is_usable = found != UNUSABLE
+        failures = edit_scores(scores, plan.chosen_states, plan.bias)
+        best = scores.max(dim=-1)
+        edited = best.indices.masked_fill(best.values.isneginf(), FORBIDDEN)
+        found = torch.where(is_usable, edited, found)
+    if plan.drawn:
+        weights, masses = plan.truncation.weigh(plan.drawn.of(scores))
+        likeliest = plan.drawn.of(found)
+        drawn = draw(weights, masses, [rng.random() for rng in plan.rngs])
+        plan.drawn.put(found, torch.where(likeliest < 0, likeliest, drawn))
+    plan.chosen.put(tokens, found)
+    return {plan.chosen.rows[place]: failure for place, failure in failures.items()}
+
+
+def _result(token: int, failure: Failure | None, logprobs: TokenLogprobs | None = None) -> Sampled:
+    """One row's result."""
+    if failure is not None or token < 0:
+        return Sampled(failure=failure or FAILURES[token])
+    return Sampled(token, logprobs)
+
+
+@torch.inference_mode()
+def probabilities(logits: Tensor, states: Sequence[SamplingState]) -> Tensor:
+    """Return the distributions that tokens are drawn from, float [B, V].
 
     Args:
         logits: next-token scores, [B, V].
-        states: one for each row.
-
-    Returns:
-        B token ids; None where the row has no usable score (NaN, or no finite score at all).
+        states: one for each row; none is greedy, and none edits its scores.
     """
-    logits = logits.float()
-    usable = (~logits.isnan().any(dim=-1) & (logits > float("-inf")).any(dim=-1)).tolist()
-    logits = apply_penalties(logits, [state.params for state in states], [s.counts for s in states])
-    tokens: list[int | None] = logits.argmax(dim=-1).tolist()
-    drawn = [row for row, state in enumerate(states) if usable[row] and not state.params.is_greedy]
-    if drawn:
-        chosen = _draw(logits[drawn], [states[row] for row in drawn])
-        for row, token in zip(drawn, chosen, strict=True):
-            tokens[row] = token
-    return [token if ok else None for token, ok in zip(tokens, usable, strict=True)]
-
-
-def _draw(logits: Tensor, states: Sequence[SamplingState]) -> list[int]:
-    """Draw a token from each row of [B, V]; no row is greedy."""
-    params = [state.params for state in states]
-    logits = logits / _column(logits, [p.temperature for p in params])
-    logits = keep_top_k(logits, [p.top_k for p in params])
-    logits = keep_top_p(logits, [p.top_p for p in params])
-    logits = keep_min_p(logits, [p.min_p for p in params])
-    cumulative = logits.softmax(dim=-1).cumsum(dim=-1)
-    draws = _column(logits, [state.rng.random() for state in states])
-    total = cumulative[:, -1:]  # 1 up to rounding
-    last = (cumulative < total).sum(dim=-1, keepdim=True)  # the last token with any mass
-    found = torch.searchsorted(cumulative, draws * total, right=True).minimum(last)
-    tokens: list[int] = found.squeeze(-1).tolist()
-    return tokens
-
-
-def _column(logits: Tensor, values: list[float]) -> Tensor:
-    """Return one value a row, [B, 1], where the logits are."""
-    return torch.tensor(values, dtype=logits.dtype, device=logits.device).unsqueeze(-1)
+    truncation = Truncation(
+        [state.params for state in states], device=logits.device, vocabulary=logits.shape[-1]
+    )
+    return truncation.probabilities(logits.float())
