@@ -1,7 +1,6 @@
 """A step's plan as whole numbers: which chunks every process of a model computes together.
 
-    words = forgotten count, forgotten numbers …, copy count, (source, target) …,
-            cleared count, cleared blocks …, chunk …
+    words = forgotten count, forgotten numbers …, edit count, (source, target) …, chunk …
     chunk = sequence number, start, count, scored, run count, (first block, blocks) …, token …
 
 A chunk names the cache blocks of its whole sequence, as runs of neighbours, and its own tokens
@@ -14,6 +13,9 @@ from dataclasses import dataclass
 from inference.engine.sequence import Chunk
 from inference.engine.sequence import Sequence as RunningSequence
 
+NOTHING = -1
+"""In place of a source block: the target is cleared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -21,14 +23,13 @@ class Plan:
 
     Attributes:
         forgotten: sequences that ended since the last step.
-        copied: cache blocks to copy before the step, (source, target) each.
-        cleared: cache blocks to clear before the step and before they are copied to.
+        edits: cache blocks to copy before the step, (source, target) each and in this order;
+            where the source is `NOTHING` the target is cleared.
         chunks: what to compute, in order.
     """
 
     forgotten: list[RunningSequence]
-    copied: list[tuple[int, int]]
-    cleared: list[int]
+    edits: list[tuple[int, int]]
     chunks: list[Chunk]
 
 
@@ -38,8 +39,7 @@ class PlanWriter:
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._forgotten: list[int] = []
-        self._copied: list[tuple[int, int]] = []
-        self._cleared: list[int] = []
+        self._edits: list[tuple[int, int]] = []
         self._next_number = 0
 
     def forget(self, sequence: RunningSequence) -> None:
@@ -50,21 +50,19 @@ class PlanWriter:
 
     def copy(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Let the next plan say that blocks are copied."""
-        self._copied += pairs
+        self._edits += pairs
 
     def clear(self, blocks: Sequence[int]) -> None:
         """Let the next plan say that blocks are cleared."""
-        self._cleared += blocks
+        self._edits += ((NOTHING, block) for block in blocks)
 
     def write(self, chunks: Sequence[Chunk]) -> list[int]:
         """Return the plan of a step over `chunks`."""
-        words = [len(self._forgotten), *self._forgotten, len(self._copied)]
-        for pair in self._copied:
-            words += pair
-        words += (len(self._cleared), *self._cleared)
+        words = [len(self._forgotten), *self._forgotten, len(self._edits)]
+        for edit in self._edits:
+            words += edit
         self._forgotten.clear()
-        self._copied.clear()
-        self._cleared.clear()
+        self._edits.clear()
         for chunk in chunks:
             runs = chunk.sequence.runs
             number = self._number_of(chunk.sequence)
@@ -100,8 +98,7 @@ class PlanReader:
             for number in _take(rest, next(rest))
             if number in self._sequences
         ]
-        copied = [(next(rest), next(rest)) for _ in range(next(rest))]
-        cleared = _take(rest, next(rest))
+        edits = [(next(rest), next(rest)) for _ in range(next(rest))]
         chunks = []
         for number in rest:
             start, count, scored, run_count = _take(rest, 4)
@@ -110,7 +107,7 @@ class PlanReader:
             sequence.tokens += [0] * (start - len(sequence.tokens))
             sequence.tokens[start:] = _take(rest, count)
             chunks.append(Chunk(sequence, start, count, scored))
-        return Plan(forgotten, copied, cleared, chunks)
+        return Plan(forgotten, edits, chunks)
 
     def _sequence(self, number: int, runs: list[tuple[int, int]]) -> RunningSequence:
         """Return the sequence of a number, in the blocks the leader keeps it in now."""

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from inference.engine.isolation import ForwardResult
-from inference.engine.model_runner import ModelRunner
+from inference.engine.model_runner import ModelRunner, place_in_cache
 from inference.engine.parallel.channel import PlanChannel
-from inference.engine.parallel.plan import PlanReader, PlanWriter
+from inference.engine.parallel.plan import NOTHING, PlanReader, PlanWriter
 from inference.engine.sequence import Chunk
 from inference.engine.sequence import Sequence as RunningSequence
 from inference.exceptions import EngineLostError
@@ -34,12 +34,15 @@ class LeadingRunner:
         self.has_prefix_reuse = runner.has_prefix_reuse
 
     def run(self, chunks: Sequence[Chunk]) -> ForwardResult:
-        """Compute the chunks.
+        """Compute the chunks, neighbours in the cache side by side.
 
         Raises:
             EngineLostError: here or elsewhere the forward pass failed.
         """
-        return ForwardResult(list(chunks), self.compute(chunks))
+        ordered = sorted(chunks, key=place_in_cache)
+        if self.has_prefix_reuse:  # the sequences share one cache, so they share one pass
+            return ForwardResult(ordered, self.compute(ordered))
+        return ForwardResult(ordered, torch.cat([self.compute([chunk]) for chunk in ordered]))
 
     def compute(self, chunks: Sequence[Chunk]) -> Tensor:
         """Compute chunks and return the scores of their `scored` tokens, [S, V].
@@ -73,7 +76,7 @@ class LeadingRunner:
 
 
 def follow(runner: ModelRunner, channel: PlanChannel, *, threads: int | None = None) -> None:
-    """Compute what the leader plans, until it leaves.
+    """Do to the cache and compute what the leader plans, until it leaves.
 
     Args:
         runner: runs this process's share; made as the leader's was.
@@ -90,6 +93,9 @@ def follow(runner: ModelRunner, channel: PlanChannel, *, threads: int | None = N
         plan = reader.read(words)
         for sequence in plan.forgotten:
             runner.forget(sequence)
-        runner.clear_blocks(plan.cleared)
-        runner.copy_blocks(plan.copied)
+        for source, target in plan.edits:
+            if source == NOTHING:
+                runner.clear_blocks([target])
+            else:
+                runner.copy_blocks([(source, target)])
         runner.compute(plan.chunks)

@@ -1,0 +1,16 @@
+"""What all processes of a model must agree on before they compute together."""
+
+import torch
+import torch.distributed as dist
+
+
+def smallest_of_all(number: int) -> int:
+    """Return the smallest of what the processes of this model say; alone, the number itself.
+
+    Every process asks at the same point of its start.
+    """
+    if not dist.is_available() or not dist.is_initialized():
+        return number
+    agreed = torch.tensor(number)
+    dist.all_reduce(agreed, dist.ReduceOp.MIN)
+    return int(agreed)
