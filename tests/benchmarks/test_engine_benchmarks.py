@@ -1,10 +1,11 @@
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from benchmarks import engine, engine_length, engine_overhead, engine_turns
-from benchmarks.engine import Row, ratios_of
+from benchmarks.engine_rows import Row, kept_rows, ratios_of
 from benchmarks.peers.catalog import Peer
 from benchmarks.shapes import TINY, saved_model
 
@@ -63,6 +64,19 @@ def test_the_time_outside_the_forward_pass_is_a_share_of_the_step(peers_home, tm
     (row,) = report["rows"]
     assert 0 < row["outside_share"] < 1
     assert row["forward_ms"] + row["outside_ms"] == pytest.approx(row["step_ms"])
+
+
+def test_an_earlier_report_fills_what_was_not_measured_again(tmp_path):
+    def row(name: str, streams: int, speed: float) -> Row:
+        return Row(name, TINY, "float32", streams, speed, speed, 1.0, 1.0, 0.5)
+
+    earlier = tmp_path / "earlier.json"
+    rows = [asdict(row("engine", 1, 30)), asdict(row("vllm", 1, 40))]
+    earlier.write_text(json.dumps({"rows": rows}), encoding="utf-8")
+
+    kept = kept_rows(earlier, measured=[row("engine", 1, 60)])
+
+    assert kept == [row("vllm", 1, 40)]
 
 
 def test_a_serial_peer_is_compared_at_every_number_of_streams():

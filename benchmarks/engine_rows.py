@@ -1,0 +1,132 @@
+"""The rows of the engine's benchmark: medians, ratios to peers, and what an earlier report had."""
+
+import json
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import AutoConfig
+
+from benchmarks.bandwidth import bytes_per_step
+from benchmarks.engine_options import DTYPES
+from benchmarks.peers.catalog import OURS, PEERS
+from benchmarks.peers.job import Job, Measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the result: medians over the repetitions.
+
+    Attributes:
+        engine: what was measured.
+        model: which shape.
+        dtype: precision of the weights.
+        streams: answers at once.
+        tokens_per_s: new tokens in a second of the clock, all streams together.
+        tokens_per_cpu_s: new tokens in a second of CPU time.
+        first_token_s: from submission to a stream's first token, all submitted at once.
+        step_ms: clock time in which every stream gets its next token.
+        bandwidth_share: what a step must read, over what memory gives in that time.
+    """
+
+    engine: str
+    model: str
+    dtype: str
+    streams: int
+    tokens_per_s: float
+    tokens_per_cpu_s: float
+    first_token_s: float
+    step_ms: float
+    bandwidth_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How often our engine does what a peer does once; above 1 it is the faster one."""
+
+    model: str
+    dtype: str
+    streams: int
+    peer: str
+    per_cpu_s: float
+    per_s: float
+    first_token: float
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """A peer that was not measured."""
+
+    engine: str
+    model: str
+    dtype: str
+    reason: str
+
+
+def row_of(engine: str, model: str, job: Job, runs: Sequence[Measurement], bandwidth: float) -> Row:
+    """Put the repetitions of one measurement together."""
+
+    def median(values: Iterable[float]) -> float:
+        return statistics.median(values)
+
+    streams = runs[0].streams
+    step_s = median(run.step_s for run in runs)
+    read_bytes = bytes_per_step(
+        AutoConfig.from_pretrained(job.folder),
+        job.dtype,
+        streams=streams,
+        context_tokens=job.prompt_tokens + job.new_tokens / 2,
+    )
+    return Row(
+        engine,
+        model,
+        job.dtype,
+        streams,
+        median(run.tokens / run.seconds for run in runs),
+        median(run.tokens / run.cpu_s for run in runs),
+        median(run.first_token_s for run in runs),
+        step_s * 1e3,
+        # A peer that is served serially takes a step of one stream at a time.
+        read_bytes / step_s / bandwidth,
+    )
+
+
+def ratios_of(rows: Sequence[Row]) -> list[Ratio]:
+    """Compare each of our rows with every peer's of the same setting.
+
+    One that answers serially costs the same however many wait: its only row stands for all, and
+    its time to the first token is left to what it is with one.
+    """
+    found = []
+    for ours in (row for row in rows if row.engine == OURS):
+        for peer in rows:
+            is_same = (peer.model, peer.dtype) == (ours.model, ours.dtype)
+            is_serial = PEERS[peer.engine].is_serial
+            if peer.engine != OURS and is_same and (is_serial or peer.streams == ours.streams):
+                found.append(
+                    Ratio(
+                        ours.model,
+                        ours.dtype,
+                        ours.streams,
+                        peer.engine,
+                        ours.tokens_per_cpu_s / peer.tokens_per_cpu_s,
+                        ours.tokens_per_s / peer.tokens_per_s,
+                        peer.first_token_s / ours.first_token_s,
+                    )
+                )
+    return found
+
+
+def place_in_table(row: Row) -> tuple[str, int, int, int]:
+    """Order rows by model, precision, engine (ours first) and streams."""
+    return row.model, DTYPES.index(row.dtype), list(PEERS).index(row.engine), row.streams
+
+
+def kept_rows(file: Path | None, measured: Sequence[Row]) -> list[Row]:
+    """Return the rows of an earlier report that this run did not measure again."""
+    if file is None:
+        return []
+    again = {(row.engine, row.model, row.dtype, row.streams) for row in measured}
+    rows = [Row(**row) for row in json.loads(file.read_text(encoding="utf-8"))["rows"]]
+    return [row for row in rows if (row.engine, row.model, row.dtype, row.streams) not in again]
