@@ -11,12 +11,18 @@ from inference.engine.llm_engine import LLMEngine
 from inference.generation import SamplingParams
 from inference.messages import Message, Role
 
+# A step's most tokens: on CPU the default, on CUDA enough to keep the device busy with prompts.
+STEP_TOKENS = {"cpu": EngineConfig().max_batched_tokens, "cuda": 2048}
+
 
 def open_engine(job: Job) -> LLMEngine:
     """Load the job's model into an engine with room for its largest number of streams."""
     model = load_model(job)
     config = EngineConfig(
-        max_num_seqs=max(job.streams), context_length=job.window, threads=job.threads
+        max_num_seqs=max(job.streams),
+        max_batched_tokens=STEP_TOKENS[job.device],
+        context_length=job.window,
+        threads=job.threads,
     )
     return LLMEngine(model, AutoTokenizer.from_pretrained(job.folder), config)
 
