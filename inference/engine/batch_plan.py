@@ -41,6 +41,7 @@ class BatchPlan:
 
     Attributes:
         chosen: rows whose token is not simply the likeliest: drawn, or with edited scores.
+        has_likeliest: whether some row simply takes the likeliest token.
         edits: whether the scores of `chosen` may be edited.
         drawn: the rows among `chosen` that are drawn.
         told: rows that tell log-probabilities.
@@ -55,6 +56,7 @@ class BatchPlan:
         is_drawn = [not state.params.is_greedy for state in states]
         chosen = [row for row, s in enumerate(states) if is_drawn[row] or s.is_edited]
         self.chosen_states = [states[row] for row in chosen]
+        self.has_likeliest = len(chosen) < len(states)
         drawn = [place for place, row in enumerate(chosen) if is_drawn[row]]
         self.rngs = [self.chosen_states[place].rng for place in drawn]
         self.edits = any(state.is_edited for state in self.chosen_states)

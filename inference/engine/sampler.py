@@ -20,6 +20,10 @@ NOTHING_ALLOWED = Failure("grammar_error", "no token fits what the answer must f
 UNUSABLE, FORBIDDEN = -1, -2  # in place of a token
 FAILURES = {UNUSABLE: NO_SCORES, FORBIDDEN: NOTHING_ALLOWED}
 
+CPU_SCORES_AT_ONCE = 2**20
+"""Larger tensors go back to the system after every step, and touching fresh memory costs several
+times what the sampling does."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
@@ -44,7 +48,7 @@ class Sampler:
     """
 
     def __init__(self) -> None:
-        self._plan = BatchPlan([], device=torch.device("cpu"), vocabulary=0)
+        self._plans: list[BatchPlan] = []
 
     @torch.inference_mode()
     def sample(self, logits: Tensor, states: Sequence[SamplingState]) -> list[Sampled]:
@@ -61,22 +65,49 @@ class Sampler:
             One result a row. A row fails that has no usable score (NaN, infinity, or none that is
             finite), and one whose constraint breaks or allows nothing.
         """
-        if not self._plan.fits(states, logits):
-            self._plan = BatchPlan(states, device=logits.device, vocabulary=logits.shape[-1])
-        plan = self._plan
-        best = logits.max(dim=-1)  # of a row with NaN it is NaN
-        tokens = best.indices.masked_fill(~best.values.isfinite(), UNUSABLE)
-        failures = _choose(logits, tokens, plan) if plan.chosen else {}
-        if not plan.told:
-            return [_result(token, failures.get(row)) for row, token in enumerate(tokens.tolist())]
-        told = token_logprobs(
-            plan.told.of(logits), plan.told.of(tokens).clamp(min=0), plan.told_counts
-        )
-        logprobs = dict(zip(plan.told.rows, told, strict=True))
-        return [
-            _result(token, failures.get(row), logprobs.get(row))
-            for row, token in enumerate(tokens.tolist())
-        ]
+        results: list[Sampled] = []
+        count = _rows_at_once(logits)
+        for number, first in enumerate(range(0, len(states), count)):
+            rows = slice(first, first + count)
+            results += _sample(logits[rows], self._plan(number, logits, states[rows]))
+        return results
+
+    def _plan(self, number: int, logits: Tensor, states: Sequence[SamplingState]) -> BatchPlan:
+        """Return the plan of one part of the batch, that of the last step where it still fits."""
+        known = self._plans[number] if number < len(self._plans) else None
+        if known is not None and known.fits(states, logits):
+            return known
+        plan = BatchPlan(states, device=logits.device, vocabulary=logits.shape[-1])
+        self._plans[number:] = [plan]
+        return plan
+
+
+def _rows_at_once(logits: Tensor) -> int:
+    """How many rows to sample together: on CPU only as many as memory is reused for."""
+    if logits.device.type != "cpu":
+        return max(1, len(logits))
+    return max(1, CPU_SCORES_AT_ONCE // logits.shape[-1])
+
+
+def _sample(logits: Tensor, plan: BatchPlan) -> list[Sampled]:
+    """Choose the tokens of one part of a batch."""
+    # The largest of a row with NaN is NaN. Its place matters to greedy rows alone.
+    if plan.has_likeliest:
+        highest, tokens = logits.max(dim=-1)
+    else:
+        highest = logits.amax(dim=-1)
+        tokens = torch.zeros(len(logits), dtype=torch.long, device=logits.device)
+    tokens = tokens.masked_fill_(~highest.isfinite(), UNUSABLE)
+    failures = _choose(logits, tokens, plan) if plan.chosen else {}
+    logprobs: dict[int, TokenLogprobs] = {}
+    if plan.told:
+        told = plan.told.of(tokens).clamp(min=0)
+        found = token_logprobs(plan.told.of(logits), told, plan.told_counts)
+        logprobs = dict(zip(plan.told.rows, found, strict=True))
+    return [
+        _result(token, failures.get(row), logprobs.get(row))
+        for row, token in enumerate(tokens.tolist())
+    ]
 
 
 def _choose(logits: Tensor, tokens: Tensor, plan: BatchPlan) -> dict[int, Failure]:
@@ -99,7 +130,7 @@ def _choose(logits: Tensor, tokens: Tensor, plan: BatchPlan) -> dict[int, Failur
     return {plan.chosen.rows[place]: failure for place, failure in failures.items()}
 
 
-def _result(token: int, failure: Failure | None, logprobs: TokenLogprobs | None = None) -> Sampled:
+def _result(token: int, failure: Failure | None, logprobs: TokenLogprobs | None) -> Sampled:
     """One row's result."""
     if failure is not None or token < 0:
         return Sampled(failure=failure or FAILURES[token])

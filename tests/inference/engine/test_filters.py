@@ -1,15 +1,8 @@
 import pytest
 import torch
-from transformers import (
-    MinPLogitsWarper,
-    RepetitionPenaltyLogitsProcessor,
-    TopKLogitsWarper,
-    TopPLogitsWarper,
-)
+from transformers import MinPLogitsWarper, TopKLogitsWarper, TopPLogitsWarper
 
 from inference.engine import filters
-from inference.engine.penalties import TokenCounts, apply_penalties
-from inference.generation import SamplingParams
 
 
 @pytest.fixture
@@ -17,75 +10,77 @@ def logits():
     return torch.randn(3, 40, generator=torch.Generator().manual_seed(0)) * 3
 
 
+def column(values, dtype=torch.float32):
+    return torch.tensor(values, dtype=dtype).unsqueeze(-1)
+
+
+def renormalised(weights):
+    return weights / weights.sum(dim=-1, keepdim=True)
+
+
 @pytest.mark.parametrize("count", [1, 5, 39])
 def test_top_k_keeps_what_transformers_keeps(logits, count):
-    expected = TopKLogitsWarper(count)(None, logits)
+    expected = TopKLogitsWarper(count)(None, logits).softmax(-1)
 
-    torch.testing.assert_close(filters.keep_top_k(logits, [count] * 3), expected)
+    kept = filters.keep_top_k(logits.softmax(-1), column([count] * 3, torch.long), most=count)
+
+    torch.testing.assert_close(renormalised(kept), expected)
 
 
 @pytest.mark.parametrize("candidates", [2, 1024])
 @pytest.mark.parametrize("mass", [0.05, 0.5, 0.95])
 def test_top_p_keeps_what_transformers_keeps(logits, mass, candidates, monkeypatch):
     monkeypatch.setattr(filters, "NUCLEUS_CANDIDATES", candidates)
-    expected = TopPLogitsWarper(mass)(None, logits)
+    expected = TopPLogitsWarper(mass)(None, logits).softmax(-1)
 
-    torch.testing.assert_close(filters.keep_top_p(logits, [mass] * 3), expected)
+    kept = filters.keep_top_p(logits.softmax(-1), column([mass] * 3))
+
+    torch.testing.assert_close(renormalised(kept), expected)
 
 
 @pytest.mark.parametrize("factor", [0.01, 0.5, 1.0])
 def test_min_p_keeps_what_transformers_keeps(logits, factor):
-    expected = MinPLogitsWarper(factor)(None, logits)
+    expected = MinPLogitsWarper(factor)(None, logits).softmax(-1)
 
-    torch.testing.assert_close(filters.keep_min_p(logits, [factor] * 3), expected)
+    kept = filters.keep_min_p(logits.softmax(-1), column([factor] * 3))
+
+    torch.testing.assert_close(renormalised(kept), expected)
 
 
 @pytest.mark.parametrize(
-    ("narrow", "values", "neutral"),
+    "narrow",
     [
-        (filters.keep_top_k, [0, 2, 100], 0),
-        (filters.keep_top_p, [1.0, 0.3, 1.0], 1.0),
-        (filters.keep_min_p, [0.0, 0.4, 0.0], 0.0),
+        lambda weights: filters.keep_top_k(weights, column([0, 2, 0], torch.long), most=2),
+        lambda weights: filters.keep_top_p(weights, column([1.0, 0.3, 1.0])),
+        lambda weights: filters.keep_min_p(weights, column([0.0, 0.4, 0.0])),
     ],
 )
-def test_a_neutral_row_keeps_everything_beside_a_narrowed_one(logits, narrow, values, neutral):
-    narrowed = narrow(logits, values)
+def test_a_neutral_row_keeps_everything_beside_a_narrowed_one(logits, narrow):
+    weights = logits.softmax(-1)
 
-    assert narrowed[1].isinf().any()
-    torch.testing.assert_close(narrowed[[0, 2]], logits[[0, 2]])
-    assert narrow(logits, [neutral] * 3) is logits
+    narrowed = narrow(weights)
 
-
-def test_the_repetition_penalty_is_transformers_own(logits):
-    prompt, answer = [1, 2, 3], [3, 4]
-    counts = TokenCounts(prompt, vocabulary_size=40, device=torch.device("cpu"))
-    for token in answer:
-        counts.add(token)
-    expected = RepetitionPenaltyLogitsProcessor(1.3)(
-        torch.tensor([prompt + answer]), logits[:1].clone()
-    )
-
-    penalised = apply_penalties(logits[:1], [SamplingParams(repetition_penalty=1.3)], [counts])
-
-    torch.testing.assert_close(penalised, expected)
+    assert (narrowed[1] == 0).any()
+    assert torch.equal(narrowed[[0, 2]], weights[[0, 2]])
 
 
-def test_presence_counts_once_and_frequency_each_time():
-    counts = TokenCounts([0], vocabulary_size=4, device=torch.device("cpu"))
-    for token in (1, 1, 2):
-        counts.add(token)
-    params = SamplingParams(presence_penalty=1.0, frequency_penalty=0.5)
+def test_tokens_as_likely_as_the_last_one_kept_stay_too():
+    weights = torch.tensor([[0.4, 0.2, 0.2, 0.1, 0.1]])
 
-    penalised = apply_penalties(torch.zeros(1, 4), [params], [counts])
+    top_two = filters.keep_top_k(weights, column([2], torch.long), most=2)
+    half = filters.keep_top_p(weights, column([0.5]))
 
-    assert penalised.tolist() == [[0.0, -2.0, -1.5, 0.0]]
+    assert top_two.tolist() == half.tolist() == torch.tensor([[0.4, 0.2, 0.2, 0, 0]]).tolist()
 
 
-def test_rows_without_penalties_stay_as_they_are(logits):
-    counts = TokenCounts([1], vocabulary_size=40, device=torch.device("cpu"))
-    params = [SamplingParams(), SamplingParams(repetition_penalty=2.0), SamplingParams()]
+@pytest.mark.parametrize("vocabulary", [40, 6_400, 6_437])
+@pytest.mark.parametrize("count", [1, 20])
+def test_the_largest_values_are_those_a_sort_finds(vocabulary, count):
+    values = torch.randn(4, vocabulary, generator=torch.Generator().manual_seed(1))
+    values[1, -3:] = 9.0  # ties, in the part that fills no block
+    values[2] = values[2].round()
 
-    penalised = apply_penalties(logits, params, [None, counts, None])
+    found, places = filters.largest(values, count)
 
-    torch.testing.assert_close(penalised[[0, 2]], logits[[0, 2]])
-    assert penalised[1, 1] != logits[1, 1]
+    assert torch.equal(found, values.sort(dim=-1, descending=True).values[:, :count])
+    assert torch.equal(values.gather(-1, places), found)
