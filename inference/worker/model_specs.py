@@ -110,8 +110,9 @@ def engine_config(spec: ModelSpec, loaded: "LoadedModel") -> "EngineConfig":
         InvalidRequestError: an option is a number no engine can run with.
     """
     from inference.engine.config import EngineConfig
+    from inference.engine.placement import input_device
 
-    device = next(loaded.model.parameters()).device.type
+    device = input_device(loaded.model).type
     options = {
         "max_batched_tokens": max(STEP_TOKENS.get(device, CPU_STEP_TOKENS), spec.max_batch),
         "threads": 1 if loaded.model.num_parameters() < SMALL_PARAMETERS else None,
@@ -151,6 +152,7 @@ def host_model(
         InferenceError: the model cannot be loaded; the message says what to do.
     """
     from inference.engine.llm_engine import LLMEngine
+    from inference.engine.placement import input_device
 
     loaded = load_spec(spec)
     template = None if loaded.tokenizer.chat_template else family_for(spec.path)
@@ -161,11 +163,10 @@ def host_model(
         template=template,
         channel=channel,
     )
-    parameter = next(loaded.model.parameters())
     facts = ModelFacts(
         context_length=engine.context_length,
-        device=str(parameter.device),
-        dtype=str(parameter.dtype).removeprefix("torch."),
+        device=str(input_device(loaded.model)),
+        dtype=str(loaded.model.dtype).removeprefix("torch."),
     )
     return EngineHost(
         engine, names=spec.names, bus=bus, settings=settings, facts=facts, on_fatal=on_fatal

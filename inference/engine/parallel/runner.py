@@ -8,7 +8,7 @@ from torch import Tensor
 from inference.engine.isolation import ForwardResult
 from inference.engine.model_runner import ModelRunner, place_in_cache
 from inference.engine.parallel.channel import PlanChannel
-from inference.engine.parallel.plan import NOTHING, PlanReader, PlanWriter
+from inference.engine.parallel.plan import NOTHING, Plan, PlanReader, PlanWriter
 from inference.engine.sequence import Chunk
 from inference.engine.sequence import Sequence as RunningSequence
 from inference.exceptions import EngineLostError
@@ -76,7 +76,7 @@ class LeadingRunner:
 
 
 def follow(runner: ModelRunner, channel: PlanChannel, *, threads: int | None = None) -> None:
-    """Do to the cache and compute what the leader plans, until it leaves.
+    """Compute what the leader plans, until it leaves.
 
     Args:
         runner: runs this process's share; made as the leader's was.
@@ -84,18 +84,25 @@ def follow(runner: ModelRunner, channel: PlanChannel, *, threads: int | None = N
         threads: intra-op threads of torch on CPU; None leaves torch's choice.
 
     Raises:
-        EngineLostError: the leader is gone without a word.
+        EngineLostError: the leader is gone without a word, or a pass failed.
     """
     if threads is not None:
         torch.set_num_threads(threads)
     reader = PlanReader()
     while (words := channel.receive()) is not None:
-        plan = reader.read(words)
-        for sequence in plan.forgotten:
-            runner.forget(sequence)
-        for source, target in plan.edits:
-            if source == NOTHING:
-                runner.clear_blocks([target])
-            else:
-                runner.copy_blocks([(source, target)])
-        runner.compute(plan.chunks)
+        try:
+            _carry_out(reader.read(words), runner)
+        except Exception as error:  # the others are left inside a sum: end, so that they notice
+            raise EngineLostError(f"the model's processes lost step: {error}") from error
+
+
+def _carry_out(plan: Plan, runner: ModelRunner) -> None:
+    """Do one step as planned."""
+    for sequence in plan.forgotten:
+        runner.forget(sequence)
+    for source, target in plan.edits:
+        if source == NOTHING:
+            runner.clear_blocks([target])
+        else:
+            runner.copy_blocks([(source, target)])
+    runner.compute(plan.chunks)
