@@ -2,6 +2,7 @@
 
 import hashlib
 from array import array
+from itertools import takewhile
 
 import numpy as np
 
@@ -16,22 +17,32 @@ class BlockManager:
     next turn of a conversation, a common system message) finds its blocks and need not be read
     again. Several sequences may share such a block; nobody writes into a full one.
 
-    On CPU, attention over neighbouring blocks needs no copy. Therefore a sequence gets a *home*, a
-    run of free blocks long enough for its whole answer, and others grow elsewhere while they can.
-    Freed blocks are taken again in a circle, which is close to oldest first.
+    Attention over neighbouring blocks of one row of the cache needs no copy, and sequences that
+    begin their rows are computed together. Therefore a sequence gets a *home*, a free row or a run
+    of free blocks in one, and others grow elsewhere while they can. Freed blocks are taken again
+    in a circle, which is close to oldest first.
 
     Args:
         block_count: blocks in the cache.
         block_size: tokens in a block.
+        row_blocks: blocks in a row of the cache; None makes all of it one row.
         reuse_prefixes: whether freed blocks may be found again.
 
     Source:
         Kwon et al. 2023, "PagedAttention", section 4 (blocks and sharing).
     """
 
-    def __init__(self, *, block_count: int, block_size: int, reuse_prefixes: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        block_count: int,
+        block_size: int,
+        row_blocks: int | None = None,
+        reuse_prefixes: bool = True,
+    ) -> None:
         self.block_count = block_count
         self.block_size = block_size
+        self._row_blocks = row_blocks or block_count
         self._reuse_prefixes = reuse_prefixes
         self._users = np.zeros(block_count, dtype=np.int32)
         self._promised = np.zeros(block_count, dtype=np.int32)  # homes that cover the block
@@ -54,32 +65,57 @@ class BlockManager:
 
         At least one token stays to be computed, as the next one is sampled from its scores.
         """
-        if not self._reuse_prefixes:
-            return
-        for digest in self._full_digests(sequence, until=len(sequence.tokens) - 1):
-            block = self._block_of.get(digest)
-            if block is None:
-                break
-            if self._users[block] == 0:
-                self.free_blocks -= 1
-            self._users[block] += 1
-            sequence.add_block(block)
-            sequence.digests.append(digest)
+        for block in self._known_blocks(sequence):
+            self._share(sequence, block)
+        sequence.named_blocks = len(sequence.blocks)
         sequence.computed_tokens = len(sequence.blocks) * self.block_size
 
+    def has_room(self, sequence: Sequence, tokens: int) -> bool:
+        """Whether a sequence without blocks could be given room for so many tokens."""
+        missing = self.blocks_for(tokens)
+        if missing <= self.free_blocks:
+            return True
+        known = self._known_blocks(sequence)
+        unused = sum(1 for block in known if self._users[block] == 0)
+        return missing - len(known) <= self.free_blocks - unused
+
+    def fork(self, parent: Sequence, child: Sequence) -> list[tuple[int, int]] | None:
+        """Give a new sequence what another one has computed of the tokens both begin with.
+
+        Full blocks are shared. The one both would write into next is the child's own.
+
+        Returns:
+            The blocks whose content must be copied before the next step, as (source, target);
+            None, and no change, where there is no free block for that.
+        """
+        computed = min(parent.computed_tokens, len(child.tokens) - 1)
+        full = computed // self.block_size
+        if self.blocks_for(len(child.tokens)) - full > self.free_blocks:
+            return None
+        for block in parent.blocks[:full]:
+            self._share(child, block)
+        child.named_blocks = min(parent.named_blocks, full)
+        child.digests = parent.digests[:full]
+        child.computed_tokens = computed
+        self.settle(child, expected_tokens=child.prompt_tokens + child.max_tokens)
+        self.grow(child, len(child.tokens))
+        return [(parent.blocks[full], child.blocks[full])] if computed % self.block_size else []
+
     def settle(self, sequence: Sequence, *, expected_tokens: int) -> None:
-        """Look for a home: free neighbours for a sequence that may grow to so many tokens.
+        """Look for a home: a place for a sequence that may grow to so many tokens.
 
         Without a run that long, one of half the length is tried, and so on; a sequence without a
         home lives scattered, which is slower and not wrong.
         """
+        self._promise(sequence, (0, 0))
         wanted = self.blocks_for(expected_tokens) - len(sequence.blocks)
-        first = sequence.blocks[-1] + 1 if sequence.blocks else self._cursor
+        if self._continue_row(sequence, wanted):
+            return
+        wanted = min(wanted, self._row_blocks)
         while wanted > 0:
-            found = self._find_run(wanted, first)
+            found = self._find_run(wanted)
             if found is not None:
-                sequence.home = (found, found + wanted)
-                self._promised[found : found + wanted] += 1
+                self._promise(sequence, (found, found + wanted))
                 return
             wanted //= 2
 
@@ -89,19 +125,34 @@ class BlockManager:
         if missing > self.free_blocks:
             return False
         for _ in range(missing):
-            sequence.add_block(self._take(sequence))
+            if sequence.blocks and sequence.blocks[-1] + 1 == sequence.home[1]:
+                expected = max(tokens, sequence.prompt_tokens + sequence.max_tokens)
+                self.settle(sequence, expected_tokens=expected)  # its row is full: another one
+            self._append(sequence, self._take(sequence))
         return True
 
     def remember(self, sequence: Sequence) -> None:
         """Name the blocks that have become full, so that others may find them."""
-        if not self._reuse_prefixes:
+        full = sequence.computed_tokens // self.block_size
+        if not self._reuse_prefixes or sequence.named_blocks >= full:
             return
-        for digest in self._full_digests(sequence, until=sequence.computed_tokens):
-            block = sequence.blocks[len(sequence.digests)]
-            sequence.digests.append(digest)
-            if digest not in self._block_of:
-                self._block_of[digest] = block
-                self._digest_of[block] = digest
+        digests = self._digests(sequence, full)
+        for number in range(sequence.named_blocks, full):
+            if digests[number] not in self._block_of:
+                block = sequence.blocks[number]
+                self._block_of[digests[number]] = block
+                self._digest_of[block] = digests[number]
+        sequence.named_blocks = full
+
+    def disown(self, sequence: Sequence) -> list[int]:
+        """Make the blocks of a sequence that failed unfindable; what they hold may be no numbers.
+
+        Returns:
+            Those that nobody else holds, to be cleared before somebody takes them.
+        """
+        for block in sequence.blocks:
+            self._forget(block)
+        return [block for block in sequence.blocks if self._users[block] == 1]
 
     def release(self, sequence: Sequence) -> None:
         """Take all blocks back; full ones stay findable until they are needed."""
@@ -109,31 +160,75 @@ class BlockManager:
             self._users[block] -= 1
             if self._users[block] == 0:
                 self.free_blocks += 1
-        first, last = sequence.home
-        self._promised[first:last] -= 1
+        self._promise(sequence, (0, 0))
         sequence.forget_blocks()
 
-    def _full_digests(self, sequence: Sequence, *, until: int) -> list[bytes]:
-        """Digests of the full blocks within the first `until` tokens that have none yet."""
-        digest = sequence.digests[-1] if sequence.digests else b""
-        digests = []
-        for number in range(len(sequence.digests), until // self.block_size):
-            start = number * self.block_size
+    def _digests(self, sequence: Sequence, count: int) -> list[bytes]:
+        """Names of the contents of a sequence's first full blocks; each is computed once."""
+        digests = sequence.digests
+        while len(digests) < count:
+            start = len(digests) * self.block_size
             content = array("q", sequence.tokens[start : start + self.block_size]).tobytes()
-            digest = hashlib.blake2b(digest + content, digest_size=16).digest()
-            digests.append(digest)
-        return digests
+            before = digests[-1] if digests else b""
+            digests.append(hashlib.blake2b(before + content, digest_size=16).digest())
+        return digests[:count]
 
-    def _find_run(self, length: int, first: int) -> int | None:
-        """Start of a free, unpromised run, the nearest at or after `first`, else from the top."""
-        if length > self.block_count:
+    def _known_blocks(self, sequence: Sequence) -> list[int]:
+        """Blocks that hold the beginning of a sequence already, all but its last token at most."""
+        if not self._reuse_prefixes or sequence.scores_prompt:
+            return []
+        full = (len(sequence.tokens) - 1) // self.block_size
+        names = takewhile(self._block_of.__contains__, self._digests(sequence, full))
+        return [self._block_of[name] for name in names]
+
+    def _share(self, sequence: Sequence, block: int) -> None:
+        """Append a block that holds the sequence's tokens already."""
+        if self._users[block] == 0:
+            self.free_blocks -= 1
+        self._users[block] += 1
+        self._append(sequence, block)
+
+    def _append(self, sequence: Sequence, block: int) -> None:
+        sequence.add_block(block, begins_row=block % self._row_blocks == 0)
+
+    def _promise(self, sequence: Sequence, home: tuple[int, int]) -> None:
+        """Give a sequence a home instead of the one it had."""
+        self._promised[slice(*sequence.home)] -= 1
+        sequence.home = home
+        self._promised[slice(*home)] += 1
+
+    def _continue_row(self, sequence: Sequence, wanted: int) -> bool:
+        """Let a sequence that has blocks go on behind them, where that much of its row is free."""
+        if not sequence.blocks:
+            return False
+        first = sequence.blocks[-1] + 1
+        row_end = -(-first // self._row_blocks) * self._row_blocks
+        if first == row_end or first + wanted > row_end or self._is_taken(first, wanted).any():
+            return False
+        self._promise(sequence, (first, first + wanted))
+        return True
+
+    def _is_taken(self, first: int, count: int) -> np.ndarray:
+        blocks = slice(first, first + count)
+        return (self._users[blocks] > 0) | (self._promised[blocks] > 0)
+
+    def _find_run(self, length: int) -> int | None:
+        """Start of so many free, unpromised blocks in one row: an empty row, else what there is."""
+        rows = self._is_taken(0, self.block_count).reshape(-1, self._row_blocks)
+        row = self._nearest(np.flatnonzero(~rows.any(axis=1)), -(-self._cursor // self._row_blocks))
+        if row is not None:
+            return row * self._row_blocks
+        taken = np.concatenate((np.zeros((len(rows), 1), np.int64), rows.cumsum(axis=1)), axis=1)
+        where, at = np.nonzero(taken[:, length:] == taken[:, :-length])
+        return self._nearest(where * self._row_blocks + at, self._cursor)
+
+    @staticmethod
+    def _nearest(places: np.ndarray, first: int) -> int | None:
+        """Return the first of ascending places at or after `first`, else the first of all."""
+        if not len(places):
             return None
-        taken = np.concatenate(([0], np.cumsum((self._users > 0) | (self._promised > 0))))
-        starts = np.flatnonzero(taken[length:] == taken[:-length])
-        if not len(starts):
-            return None
-        at = int(np.searchsorted(starts, first))
-        return int(starts[at if at < len(starts) else 0])
+        at = int(np.searchsorted(places, first))
+        return int(places[at if at < len(places) else 0])
 
     def _take(self, sequence: Sequence) -> int:
         """Take one free block: the next one at home, else one nobody was promised, else any."""

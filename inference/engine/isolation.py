@@ -86,6 +86,11 @@ def _halves(chunks: Sequence[Chunk]) -> list[Sequence[Chunk]]:
 
 
 def _shortened(chunk: Chunk) -> list[Sequence[Chunk]]:
+    """A smaller chunk of the same sequence; its draft is given up first."""
+    if chunk.sequence.draft:
+        count = chunk.count - len(chunk.sequence.draft)
+        chunk.sequence.draft.clear()
+        return [[replace(chunk, count=count, scored=min(chunk.scored, count))]]
     return [[first_half(chunk)]] if chunk.count > 1 else []
 
 

@@ -9,6 +9,7 @@ thread; `submit`, `cancel` and the questions may come from any.
 
 import logging
 import threading
+import time
 from collections.abc import Sequence as Items
 
 import torch
@@ -31,7 +32,9 @@ from inference.engine.runner_choice import choose_runner
 from inference.engine.sampler import Sampled, Sampler
 from inference.engine.scheduler import Scheduler
 from inference.engine.sequence import Chunk, Sequence
-from inference.engine.stats import EngineLoad, EngineStats, Totals
+from inference.engine.speculation.choice import make_speculator
+from inference.engine.stats import EngineLoad, EngineStats, StepStats, Totals
+from inference.engine.stopwatch import Stopwatch
 from inference.engine.validation import check_turn
 from inference.exceptions import QueueFullError
 from inference.generation import Failure, FinishReason, SamplingParams
@@ -54,13 +57,17 @@ class LLMEngine:
         tokenizer: the model's.
         config: see `EngineConfig`.
         template: the chat template to use instead of the tokenizer's own.
+        draft_model: for `speculation="draft"` a smaller model of the same tokenizer, which belongs
+            to the engine from now on too.
         channel: where several processes share the model, reaches those that follow this one.
 
     Attributes:
         context_length: the window in tokens, prompt and answer together.
+        last_step: what the latest step that computed something did; None before the first.
 
     Raises:
         ModelLoadError: the engine cannot run this kind of model.
+        ValueError: a draft model is missing, or given where none is used.
     """
 
     def __init__(
@@ -70,6 +77,7 @@ class LLMEngine:
         config: EngineConfig | None = None,
         *,
         template: ChatTemplate | None = None,
+        draft_model: PreTrainedModel | None = None,
         channel: PlanChannel | None = None,
     ) -> None:
         self.config = config or EngineConfig()
@@ -91,10 +99,22 @@ class LLMEngine:
             model, tokenizer, template=template, context_length=self.context_length
         )
         self._sampler = Sampler()
+        self._speculator = make_speculator(
+            self.config,
+            self._sampler,
+            draft_model=draft_model,
+            context_length=self.context_length,
+            vocabulary_size=model.config.get_text_config().vocab_size,
+            can_take_back=chosen.runner.has_prefix_reuse,
+        )
         self._book = RequestBook()
         self._answers: dict[Sequence, Answer] = {}  # those the scheduler knows
         self._stepping_thread: int | None = None
         self._totals = Totals()
+        self._step_watch = Stopwatch()
+        self._forward_watch = Stopwatch()
+        self._sampling_watch = Stopwatch()
+        self.last_step: StepStats | None = None
 
     # Called from any thread.
 
@@ -179,12 +199,50 @@ class LLMEngine:
             still being read.
         """
         self._settle_into_thread()
-        outputs = self._take_in()
-        chunks = self._scheduler.schedule()
-        if chunks:
-            self._totals.steps += 1
-            outputs += self._advance(self._runner.run(chunks))
+        with self._step_watch:
+            outputs = self._take_in()
+            with self._forward_watch:
+                self._guess()
+            chunks = self._scheduler.schedule()
+            if chunks:
+                with self._forward_watch:
+                    result = self._runner.run(chunks)
+                outputs += self._advance(result)
+        self._note_step(chunks)
         return outputs
+
+    def _guess(self) -> None:
+        """Let sequences that decode run ahead of the coming step."""
+        if self._speculator is None:
+            return
+        running = self._scheduler.running
+        candidates = [
+            (sequence, self._answers[sequence].sampling)
+            for sequence in running
+            if sequence.pending_tokens == 1
+        ]
+        room = self.config.max_batched_tokens - len(running)
+        self._speculator.plan(candidates, room=room)
+
+    def _note_step(self, chunks: list[Chunk]) -> None:
+        """Keep the numbers of a step that is over."""
+        whole_s, forward_s = self._step_watch.take(), self._forward_watch.take()
+        sampling_s = self._sampling_watch.take()
+        if not chunks:
+            return
+        decoding = [chunk.count for chunk in chunks if chunk.is_decoding]
+        self._totals.steps += 1
+        self.last_step = StepStats(
+            running=len(self._scheduler.running),
+            waiting=len(self._scheduler.waiting),
+            batch_size=len(chunks),
+            decode_tokens=sum(decoding),
+            prefill_tokens=sum(chunk.count for chunk in chunks) - sum(decoding),
+            cache_usage=self._blocks.used_blocks / self._blocks.block_count,
+            forward_s=forward_s,
+            sampling_s=sampling_s,
+            rest_s=whole_s - forward_s - sampling_s,
+        )
 
     def _settle_into_thread(self) -> None:
         """Set torch's thread count, which belongs to the calling thread."""
@@ -227,30 +285,46 @@ class LLMEngine:
             # Usually every row is sampled, once and in order.
             is_plain = rows == list(range(len(result.logits)))
             logits = result.logits if is_plain else result.logits[rows]
-            sampled = self._sampler.sample(logits, [answer.sampling for answer in answers])
-            for answer, one in zip(answers, sampled, strict=True):
-                outputs += self._take(answer, one)
+            with self._sampling_watch:
+                chosen = self._choose(logits, answers)
+            now = time.monotonic()
+            for answer, run in zip(answers, chosen, strict=True):
+                self._totals.count_tokens(answer.sequence, len(run), now=now)
+                outputs += self._take_run(answer, run)
         return outputs
+
+    def _choose(self, logits: Tensor, answers: list[Answer]) -> list[list[Sampled]]:
+        """Choose the next token of every answer, after those that its draft foresaw."""
+        states = [answer.sampling for answer in answers]
+        if self._speculator is None:
+            return [[one] for one in self._sampler.sample(logits, states)]
+        sequences = [answer.sequence for answer in answers]
+        chosen = self._speculator.choose(logits, list(zip(sequences, states, strict=True)))
+        self._totals.drafted_tokens = self._speculator.drafted_tokens
+        self._totals.accepted_tokens = self._speculator.accepted_tokens
+        return chosen
 
     def _read(self, result: ForwardResult) -> tuple[list[Answer], list[int]]:
         """Note what was computed; return the answers that get a token and their rows of scores.
 
         An answer that has just read its prompt comes after those that share it: they fork before
-        it can end.
+        it can end. One with a draft has a row for each guess before its own.
         """
         answers: list[Answer] = []
         rows: list[int] = []
         first = 0
         for chunk in result.chunks:
             answer = self._answers[chunk.sequence]
-            chunk.sequence.computed_tokens = chunk.end
+            guesses = len(chunk.sequence.draft)
+            chunk.sequence.computed_tokens = chunk.end - guesses
             if chunk.sequence.scores_prompt:
                 self._tell_prompt(chunk, result.logits[first : first + chunk.scored])
             first += chunk.scored
             if chunk.is_sampled:
-                group = [*self._book[answer.request_id].take_unborn(), answer]
-                answers += group
-                rows += [first - 1] * len(group)
+                unborn = self._book[answer.request_id].take_unborn()
+                answers += [*unborn, answer]
+                rows += [first - 1] * len(unborn)
+                rows += range(first - 1 - guesses, first)
         return answers, rows
 
     def _tell_prompt(self, chunk: Chunk, logits: Tensor) -> None:
@@ -265,6 +339,17 @@ class LLMEngine:
         skipped = len(told) - 1 - chunk.start
         told += prompt_logprobs(logits[skipped:], tokens, params.prompt_logprobs)
         sequence.scores_prompt = not chunk.is_sampled
+
+    def _take_run(self, answer: Answer, run: list[Sampled]) -> list[StepOutput]:
+        """Give an answer its tokens, the accepted guesses first, until one ends it."""
+        outputs = []
+        for place, sampled in enumerate(run):
+            if answer.finish_reason is not None:
+                break
+            if place:
+                answer.sequence.computed_tokens += 1  # the guess before it, read in this step
+            outputs += self._take(answer, sampled)
+        return outputs
 
     def _take(self, answer: Answer, sampled: Sampled) -> list[StepOutput]:
         """Give an answer its token; one that begins with it begins to run."""
@@ -302,10 +387,11 @@ class LLMEngine:
         if output.finish_reason is None:
             return leaving
         self._forget(answer, is_broken=output.failure is not None)
-        for other in request.take_unborn():  # nobody is left to read their prompt
+        unborn = request.take_unborn()
+        for other in unborn:  # nobody is left to read their prompt
             end = other.end(FinishReason.CANCELLED)
             leaving += self._give(other, other.fail(output.failure) if output.failure else end)
-        if not request.is_open:
+        if not unborn and not request.is_open:  # else the last of them has closed it
             self._book.close(request)
             self._totals.count(request.outcome, request.usage)
         return leaving
@@ -318,6 +404,8 @@ class LLMEngine:
             self._runner.clear_blocks(self._blocks.disown(answer.sequence))
         self._scheduler.remove(answer.sequence)
         self._runner.forget(answer.sequence)
+        if self._speculator is not None:
+            self._speculator.forget(answer.sequence)
 
     def _waiting_count(self) -> int:
         return self._book.arrived_count + len(self._scheduler.waiting)

@@ -37,6 +37,7 @@ class Scheduler:
         self._clock = clock
         self._max_num_seqs = config.max_num_seqs
         self._max_batched_tokens = config.max_batched_tokens
+        self._step_tokens = config.max_batched_tokens
         self._max_prefilling = config.max_prefilling
         self._max_waiting_s = config.max_waiting_s
         self._running_of: Counter[str] = Counter()  # groups without any are left out
@@ -52,10 +53,10 @@ class Scheduler:
     def add(self, sequence: Sequence) -> None:
         """Let a new sequence wait for its turn."""
         self._register(sequence)
-        self.waiting.add(sequence, now=sequence.arrived_at)
+        self.waiting.add(sequence, now=self._clock())
 
     def remove(self, sequence: Sequence) -> None:
-        """Take a sequence out, wherever it is, and its blocks back."""
+        """Take a sequence out, wherever it is, and take its blocks back."""
         if sequence.is_running:
             self._stop(sequence)
         else:
@@ -66,14 +67,14 @@ class Scheduler:
 
         Returns:
             The blocks whose content must be copied before the next step, as (source, target);
-            None where there is no slot or no block left: the child then waits like any other.
+            None where there is no slot or no block left: the child then waits for them.
         """
         self._register(child)
         copies = None
         if len(self.running) < self._max_num_seqs:
             copies = self._blocks.fork(parent, child)
         if copies is None:
-            self.waiting.add(child, now=child.arrived_at)
+            self.waiting.give_back(child, now=self._clock())
         else:
             child.is_placed = True
             child.cached_tokens = parent.cached_tokens
@@ -86,6 +87,17 @@ class Scheduler:
             return []
         return self.waiting.overdue(since=self._clock() - self._max_waiting_s)
 
+    def adapt(self, too_many_tokens: int | None) -> None:
+        """Halve the coming steps after one ran out of memory; else let them grow by a token.
+
+        Args:
+            too_many_tokens: tokens of the forward pass memory was short for; None if there is none.
+        """
+        if too_many_tokens is None:
+            self._step_tokens = min(self._step_tokens + 1, self._max_batched_tokens)
+        else:
+            self._step_tokens = max(self._max_num_seqs, too_many_tokens // 2)
+
     def schedule(self) -> list[Chunk]:
         """Choose the chunks of the next step: decode first, then prefill.
 
@@ -94,8 +106,8 @@ class Scheduler:
         """
         preempted_before = self.preemption_count
         decoding = [sequence for sequence in self.running if sequence.pending_tokens == 1]
-        chunks = [next_chunk(sequence, 1) for sequence in decoding if self._make_room(sequence, 1)]
-        left = self._max_batched_tokens - len(chunks)
+        chunks = self._decode(decoding)
+        left = self._step_tokens - sum(chunk.count for chunk in chunks)
         reading = [sequence for sequence in self.running if sequence.pending_tokens > 1]
         # Whoever gave way in this step would only come back to give way again.
         if left and self.preemption_count == preempted_before:
@@ -103,6 +115,21 @@ class Scheduler:
         chunks += self._read(reading, left)
         # Somebody may have lost its blocks after it was given a chunk.
         return [chunk for chunk in chunks if chunk.sequence.is_running]
+
+    def _decode(self, decoding: list[Sequence]) -> list[Chunk]:
+        """Give each its one token, and its draft where that takes nothing from anybody."""
+        spare = self._step_tokens - len(decoding)
+        chunks = []
+        for sequence in decoding:
+            del sequence.draft[spare:]
+            count = 1 + len(sequence.draft)
+            if sequence.draft and not self._blocks.grow(sequence, sequence.computed_tokens + count):
+                sequence.draft.clear()
+                count = 1
+            if self._make_room(sequence, count):
+                chunks.append(next_chunk(sequence, count))
+                spare -= count - 1
+        return chunks
 
     def _let_in(self, left: int, reading: list[Sequence]) -> list[Sequence]:
         """Give slots to waiting sequences; return those that got one."""
@@ -161,12 +188,13 @@ class Scheduler:
         return True
 
     def _register(self, sequence: Sequence) -> None:
-        sequence.arrived_at = self._clock()
         sequence.number = self._arrivals
         self._arrivals += 1
 
     def _start(self, sequence: Sequence) -> None:
         """Give a sequence a slot."""
+        if not sequence.started_at:
+            sequence.started_at = self._clock()
         self.running.append(sequence)
         sequence.is_running = True
         self._running_of[sequence.group] += 1

@@ -1,13 +1,16 @@
 """Ways to run an engine to its end in a test, and the slow truth to compare it with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from inference.chat_templates.rendering import render_prompt
 from inference.engine.answer import StepOutput
 from inference.engine.llm_engine import LLMEngine
+from inference.engine.model_runner import PackedRunner
 from inference.generation import SamplingParams
 from inference.messages import Message, Role
 
@@ -54,6 +57,19 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, prompt: str) -> list[int]:
     """The tokens of a conversation of one user message."""
     text = render_prompt(tokenizer, said(prompt)).text
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def before_forward(engine: LLMEngine, look: Callable[[Tensor], None]) -> None:
+    """Show `look` the tokens of every forward pass, long [N]; what it raises, the model raises."""
+    runner = engine._runner
+    assert isinstance(runner, PackedRunner)
+    forward = runner._forward
+
+    def watched(tokens: Tensor, *rest: Any) -> Tensor:
+        look(tokens)
+        return forward(tokens, *rest)
+
+    runner._forward = watched
 
 
 def naive_greedy(

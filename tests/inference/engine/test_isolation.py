@@ -73,6 +73,16 @@ def test_a_chunk_too_large_for_memory_is_shortened():
     assert result.logits.flatten().tolist() == [2.0]
 
 
+def test_a_draft_is_given_up_before_a_token():
+    chunk = chunk_of("a", 5, scored=5)
+    chunk.sequence.draft[:] = [7, 7, 7, 7]
+
+    result = run_isolating(Machine(memory_tokens=4), [chunk])
+
+    assert [(chunk.count, chunk.scored) for chunk in result.chunks] == [(1, 1)]
+    assert chunk.sequence.draft == []
+
+
 def test_what_does_not_fit_even_as_one_token_has_failed():
     result = run_isolating(Machine(memory_tokens=0), [chunk_of("a", 4)])
 

@@ -1,8 +1,6 @@
-import random
 import threading
 
 import pytest
-import torch
 
 from inference.exceptions import (
     ContextLengthExceededError,
@@ -262,31 +260,6 @@ def test_scores_that_are_not_numbers_fail_that_request_alone(make_engine, tiny_m
     assert tokens_of(outputs["good"]) == naive_greedy(tiny_model, tokenizer, "Hello!")
 
 
-@pytest.mark.parametrize(
-    ("error", "code"),
-    [(RuntimeError("bad kernel"), "model_error"), (torch.OutOfMemoryError(), "out_of_memory")],
-)
-def test_a_request_that_breaks_the_model_fails_alone(
-    make_engine, tiny_model, tokenizer, error, code
-):
-    engine = make_engine()
-    poison = tokenizer("Z")["input_ids"][0]
-
-    def refuse_poison(module, inputs):
-        if (inputs[0] == poison).any():
-            raise error
-
-    engine._model.get_input_embeddings().register_forward_pre_hook(refuse_poison)
-    engine.submit("good", messages=said("Hello!"), params=GREEDY)
-    engine.submit("bad", messages=said("Z"), params=GREEDY)
-    outputs = drain(engine)
-    again = answer_together(engine, ["Why?"])
-
-    assert [output.failure and output.failure.code for output in outputs["bad"]] == [code]
-    assert tokens_of(outputs["good"]) == naive_greedy(tiny_model, tokenizer, "Hello!")
-    assert again == [naive_greedy(tiny_model, tokenizer, "Why?")]
-
-
 def test_a_seed_repeats_an_answer_whatever_else_runs(make_engine):
     engine = make_engine()
     params = SamplingParams(temperature=1.0, top_p=0.95, seed=7, max_tokens=16, ignore_eos=True)
@@ -328,24 +301,6 @@ def test_requests_arrive_from_many_threads_while_the_engine_steps(
 
 def test_waiting_for_work_ends_without_work_at_its_time(make_engine):
     assert make_engine().wait_for_work(timeout=0.01) is False
-
-
-def test_many_requests_with_random_cancellations_leave_nothing_behind(make_engine):
-    engine = make_engine(max_num_seqs=8, max_waiting=1_000, kv_cache_tokens=1_024)
-    rng = random.Random(0)
-    for number in range(200):
-        params = SamplingParams(temperature=1.0, seed=number, max_tokens=rng.randint(1, 20))
-        engine.submit(str(number), messages=said("word " * rng.randint(0, 8)), params=params)
-    finished = 0
-
-    while engine.has_work():
-        if rng.random() < 0.3:
-            engine.cancel(str(rng.randrange(200)))
-        finished += sum(output.finish_reason is not None for output in engine.step())
-
-    assert finished == 200
-    assert engine.stats().used_blocks == 0
-    assert engine.load().running == engine.load().waiting == 0
 
 
 def answer_usage(engine, request_id, messages):

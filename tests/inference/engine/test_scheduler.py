@@ -218,10 +218,10 @@ def test_overdue_are_those_who_waited_too_long():
     clock = Clock()
     scheduler = scheduler_of(seqs=1, max_waiting_s=10.0, clock=clock)
     for name in ("runs", "waits"):
-        scheduler.add(sequence_of(name, 3))
+        scheduler.add(sequence_of(name, 3, arrived_at=0.0))
     run_step(scheduler)
     clock.now = 9.0
-    scheduler.add(sequence_of("came later", 3))
+    scheduler.add(sequence_of("came later", 3, arrived_at=9.0))
     early = scheduler.overdue()
 
     clock.now = 10.5
