@@ -1,8 +1,8 @@
 """Which runner fits a model: the flat batch where it computes the same, else the plain one."""
 
 import logging
-import os
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -10,26 +10,46 @@ from transformers import PreTrainedModel
 
 from inference.engine.attention import PACKED_ATTENTION
 from inference.engine.config import EngineConfig
-from inference.engine.kv_cache import KVCache
-from inference.engine.model_runner import ModelRunner, PackedRunner, PlainRunner
+from inference.engine.decoder.fusing import fuse, pack
+from inference.engine.kv_cache import CacheShape, KVCache
+from inference.engine.memory import cache_bytes
+from inference.engine.model_runner import (
+    Forward,
+    ModelRunner,
+    PackedRunner,
+    PlainRunner,
+    TransformersForward,
+)
+from inference.engine.parallel.agreement import smallest_of_all
+from inference.engine.placement import input_device, is_spread
+from inference.engine.profiling import RunnerOver, step_peak_bytes
+from inference.engine.row_attention import RowAttention
 from inference.engine.sequence import Chunk, Sequence
 from inference.exceptions import ModelLoadError
 
 logger = logging.getLogger(__name__)
 
 PROBE_TOKENS = 24
+PROBE_SHAPE = CacheShape(rows=2, row_blocks=4, block_size=8)
 PROBE_BLOCKS = ([5, 1, 3], [0, 2, 4])  # scattered, so that this way of reading is probed too
-PROBE_BLOCK_SIZE = 8
 LARGEST_ERROR = 1e-3
 LARGEST_ERROR_LOW_PRECISION = 5e-2
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenRunner:
-    """A runner, how many cache blocks it works with, and the window they leave."""
+    """A runner, how the cache it works with is divided, and the window that leaves.
+
+    Attributes:
+        runner: the runner.
+        cache: of a packed runner; None where the runner keeps its own memory.
+        shape: how blocks are counted, with a cache or without.
+        context_length: the window in tokens.
+    """
 
     runner: ModelRunner
-    block_count: int
+    cache: KVCache | None
+    shape: CacheShape
     context_length: int
 
 
@@ -38,46 +58,101 @@ def choose_runner(
 ) -> ChosenRunner:
     """Return the fastest runner that gives the model's own scores.
 
-    The model is asked once by itself and once through each runner: two sequences, two chunks
-    each, scattered blocks. Where the flat batch fails or its scores differ, the model keeps its
-    own attention and runs plainly. A model that runs in the flat batch keeps our attention: from
-    then on it belongs to the engine.
+    The model is asked once by itself and once through each runner, the fastest first: two
+    sequences, two chunks each, scattered blocks. Where one fails or its scores differ, the next
+    is tried. A model that runs in the flat batch belongs to the engine from then on.
 
     Raises:
-        ModelLoadError: neither way gives the model's own scores.
+        ModelLoadError: no way gives the model's own scores.
     """
-    wanted_tokens = config.kv_cache_tokens or config.max_num_seqs * context_length
     original = model.config._attn_implementation  # noqa: SLF001 (the only place it is told)
     expected = _own_scores(model)
+    device = input_device(model)
+    probe_cache = KVCache(PROBE_SHAPE)
+
+    def packed(forward: Forward, cache: KVCache) -> PackedRunner:
+        return PackedRunner(forward, RowAttention(cache), device)
+
+    def sized(forward: Forward) -> ChosenRunner:
+        runner_over = partial(packed, forward)
+        shape = _shape(runner_over, config, probe_cache, context_length)
+        cache = KVCache(shape)
+        return _chosen(packed(forward, cache), cache, shape, config, context_length)
+
+    fused = fuse(model)
+    if fused is not None:
+        problem = _problem_of(packed(fused, probe_cache), model, expected, is_batched=True)
+        if problem is None:
+            pack(model, fused)
+            return sized(fused)
+        logger.warning("%s is not computed the fastest way: %s", config.name, problem)
     model.set_attn_implementation(PACKED_ATTENTION)
-    probe_cache = KVCache(block_count=6, block_size=PROBE_BLOCK_SIZE)
-    problem = _problem_of(PackedRunner(model, probe_cache), model, expected, is_batched=True)
+    whole = TransformersForward(model, is_spread=is_spread(model))
+    probe_cache = KVCache(PROBE_SHAPE)
+    problem = _problem_of(packed(whole, probe_cache), model, expected, is_batched=True)
     if problem is None:
-        tokens = min(wanted_tokens, _allowed_tokens(model, config, probe_cache))
-        cache = KVCache(
-            block_count=max(1, tokens // config.block_size), block_size=config.block_size
-        )
-        return _chosen(PackedRunner(model, cache), cache.block_count, config, context_length)
+        return sized(whole)
     logger.warning("%s runs one sequence at a time: %s", config.name, problem)
     model.set_attn_implementation(original)
     plain_problem = _problem_of(PlainRunner(model), model, expected, is_batched=False)
     if plain_problem is not None:
         raise ModelLoadError(f"{config.name} cannot be served by this engine: {plain_problem}")
-    block_count = max(1, wanted_tokens // config.block_size)
-    return _chosen(PlainRunner(model), block_count, config, context_length)
+    shape = shape_for(config, config.kv_cache_tokens or 2**62, context_length)
+    return _chosen(PlainRunner(model), None, shape, config, context_length)
 
 
 def _chosen(
-    runner: ModelRunner, block_count: int, config: EngineConfig, context_length: int
+    runner: ModelRunner,
+    cache: KVCache | None,
+    shape: CacheShape,
+    config: EngineConfig,
+    context_length: int,
 ) -> ChosenRunner:
     """Put the choice together; a cache smaller than one window narrows the window."""
-    room = block_count * config.block_size
-    if room < context_length:
+    if shape.tokens < context_length:
         logger.warning(
             "the KV cache of %s has room for %d tokens, so its window is %d instead of %d",
-            config.name, room, room, context_length,
+            config.name, shape.tokens, shape.tokens, context_length,
         )  # fmt: skip
-    return ChosenRunner(runner, block_count, min(room, context_length))
+    return ChosenRunner(runner, cache, shape, min(shape.tokens, context_length))
+
+
+def shape_for(config: EngineConfig, allowed_tokens: int, context_length: int) -> CacheShape:
+    """Divide a cache of at most so many tokens into rows.
+
+    A row takes a whole window where there is memory for one in every slot, else an even part, so
+    that slots still begin rows of their own.
+    """
+    size = config.block_size
+    window_blocks = -(-context_length // size)
+    blocks = max(1, min(config.max_num_seqs * window_blocks, allowed_tokens // size))
+    if config.kv_cache_tokens is not None:
+        blocks = max(1, config.kv_cache_tokens // size)
+    row_blocks = min(window_blocks, max(1, blocks // config.max_num_seqs))
+    return CacheShape(rows=blocks // row_blocks, row_blocks=row_blocks, block_size=size)
+
+
+def _shape(
+    runner_over: RunnerOver, config: EngineConfig, probed: KVCache, context_length: int
+) -> CacheShape:
+    """Size a cache by the memory there is, on the device and in the process that has least.
+
+    Raises:
+        ModelLoadError: there is no memory for the largest step, or none is left beside it.
+    """
+    if config.kv_cache_tokens is not None:
+        return shape_for(config, config.kv_cache_tokens, context_length)
+    rooms = []
+    for device, size in probed.bytes_per_token_on().items():
+        peak = step_peak_bytes(runner_over, device, config, context_length=context_length)
+        rooms.append(cache_bytes(config, device, peak_bytes=peak) // size)
+    tokens = smallest_of_all(min(rooms))
+    if tokens < config.block_size:
+        raise ModelLoadError(
+            f"{config.name} leaves no memory for a KV cache; lower the largest step"
+            f" ({config.max_batched_tokens} tokens) or spread the model"
+        )
+    return shape_for(config, tokens, context_length)
 
 
 def _probe_tokens(model: PreTrainedModel) -> tuple[list[int], list[int]]:
@@ -90,7 +165,7 @@ def _probe_tokens(model: PreTrainedModel) -> tuple[list[int], list[int]]:
 @torch.inference_mode()
 def _own_scores(model: PreTrainedModel) -> Tensor:
     """Scores after each probe, [2, V], by the model's own attention, one prompt at a time."""
-    device = next(model.parameters()).device
+    device = input_device(model)
     rows = [
         model(input_ids=torch.tensor([tokens], device=device), use_cache=False).logits[0, -1]
         for tokens in _probe_tokens(model)
@@ -103,7 +178,14 @@ def _problem_of(
 ) -> str | None:
     """Say why a runner does not fit the model; None where it gives the expected scores."""
     sequences = [
-        Sequence(f"probe {number}", tokens, len(tokens), 1, blocks=list(blocks), is_scattered=True)
+        Sequence(
+            f"probe {number}",
+            tokens,
+            prompt_tokens=len(tokens),
+            max_tokens=1,
+            blocks=list(blocks),
+            runs=[(block, 1) for block in blocks],
+        )
         for number, (tokens, blocks) in enumerate(
             zip(_probe_tokens(model), PROBE_BLOCKS, strict=True)
         )
@@ -130,19 +212,3 @@ def _problem_of(
 def _is_quantized(model: PreTrainedModel) -> bool:
     """Whether the weights are 8- or 4-bit, whose kernels round differently by batch."""
     return getattr(model, "hf_quantizer", None) is not None
-
-
-def _allowed_tokens(model: PreTrainedModel, config: EngineConfig, probed: KVCache) -> int:
-    """Tokens that memory has room for; a size the configuration states is taken at its word."""
-    if config.kv_cache_tokens is not None:
-        return config.kv_cache_tokens
-    allowed_bytes = _memory_bytes(next(model.parameters()).device) * config.kv_memory_share
-    return int(allowed_bytes / probed.bytes_per_token)
-
-
-def _memory_bytes(device: torch.device) -> int:
-    """Free memory of an accelerator, all memory of the machine for CPU."""
-    if device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        return int(free)
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
