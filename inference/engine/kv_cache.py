@@ -1,5 +1,11 @@
-"""The KV cache: keys and values of every layer, one row a token, addressed by slot."""
+"""The KV cache in rows: keys and values of a sequence side by side, so that attention copies none.
 
+A row is a stretch of memory for so many tokens, `[heads, row tokens, D]`; blocks are what it is
+handed out in. A sequence that lives in one row is a view of it, and sequences at the same place
+of neighbouring rows are one batch, which is what a CPU computes fastest.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -7,89 +13,111 @@ from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """Where one chunk of the step lies, in the flat batch and in the cache.
+class CacheShape:
+    """How a cache is divided.
+
+    Block b lies in row `b // row_blocks`; slot s is place `s % block_size` of block
+    `s // block_size`.
 
     Attributes:
-        first: its first column in the flat batch.
-        count: its tokens (queries).
-        keys: tokens its last query sees; the chunk's own are the last of them.
-        start_slot: slot of the sequence's first token.
-        blocks: the sequence's blocks, long [n]; None where they are neighbours, so that all its
-            slots follow the first.
+        rows: how many rows.
+        row_blocks: blocks in each.
+        block_size: tokens in a block.
     """
 
-    first: int
-    count: int
-    keys: int
-    start_slot: int
-    blocks: Tensor | None
+    rows: int
+    row_blocks: int
+    block_size: int
+
+    @property
+    def block_count(self) -> int:
+        """Blocks in all."""
+        return self.rows * self.row_blocks
+
+    @property
+    def row_tokens(self) -> int:
+        """Tokens in a row."""
+        return self.row_blocks * self.block_size
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in all."""
+        return self.rows * self.row_tokens
 
 
 class KVCache:
-    """Keys and values of all layers.
+    """Keys and values of all layers, [rows, heads, row tokens, D] each.
 
     A layer's memory is taken when it first writes, as only then its head count and sizes are
-    known (they differ between keys and values in some models). Slot `b * block_size + i` is row i
-    of block b. Rows are token-major, [slots, heads, D], so that neighbouring blocks are one view.
+    known (they differ between keys and values in some models).
     """
 
-    def __init__(self, *, block_count: int, block_size: int) -> None:
-        self.block_count = block_count
-        self.block_size = block_size
+    def __init__(self, shape: CacheShape) -> None:
+        self.shape = shape
         self._layers: dict[int, tuple[Tensor, Tensor]] = {}
 
     @property
     def bytes_per_token(self) -> int:
         """Memory of one token in all layers that have written so far."""
-        return sum(
-            tensor[0].numel() * tensor.element_size()
-            for pair in self._layers.values()
-            for tensor in pair
-        )
+        return sum(self.bytes_per_token_on().values())
+
+    def bytes_per_token_on(self) -> dict[torch.device, int]:
+        """Return the memory of one token on each device that layers have written on so far."""
+        whole: dict[torch.device, int] = {}
+        for memory in self._memories():
+            size = memory.numel() * memory.element_size()
+            whole[memory.device] = whole.get(memory.device, 0) + size
+        return {device: size // self.shape.tokens for device, size in whole.items()}
+
+    def layer(self, number: int) -> tuple[Tensor, Tensor]:
+        """Return a layer's keys and values, [rows, heads, row tokens, D] each."""
+        return self._layers[number]
 
     def write(self, layer: int, slots: Tensor, keys: Tensor, values: Tensor) -> None:
         """Store new tokens.
 
         Args:
             layer: which layer writes.
-            slots: where, long [N].
+            slots: places in a head's memory as `head_slots` tells them, long [N * heads].
             keys: [N, heads, D].
             values: [N, heads, D of values].
         """
         if layer not in self._layers:
             self._layers[layer] = (self._room_for(keys), self._room_for(values))
-        key_rows, value_rows = self._layers[layer]
-        key_rows.index_copy_(0, slots, keys)
-        value_rows.index_copy_(0, slots, values)
+        for memory, new in zip(self._layers[layer], (keys, values), strict=True):
+            memory.view(-1, memory.shape[-1]).index_copy_(0, slots, new.flatten(0, 1))
 
-    def read(self, layer: int, span: Span, *, last: int | None = None) -> tuple[Tensor, Tensor]:
-        """Return keys and values of one sequence, [heads, T, D] each.
+    def head_slots(self, slots: Tensor, heads: int) -> Tensor:
+        """Turn slots, long [N], into places of their heads, long [N * heads]."""
+        rows = slots // self.shape.row_tokens
+        places = slots % self.shape.row_tokens
+        head = torch.arange(heads, device=slots.device)
+        by_head = (rows * heads).unsqueeze(1) + head  # [N, heads]
+        return (by_head * self.shape.row_tokens + places.unsqueeze(1)).flatten()
 
-        Neighbouring blocks are a view; scattered ones are copied together.
+    def copy_blocks(self, pairs: Iterable[tuple[int, int]]) -> None:
+        """Copy blocks, (source, target) each, in all layers."""
+        for source, target in pairs:
+            for memory in self._memories():
+                self._block(memory, target).copy_(self._block(memory, source))
 
-        Args:
-            layer: which layer reads.
-            span: whose tokens.
-            last: only so many of the latest tokens; None returns all `span.keys`.
-        """
-        skipped = 0 if last is None else max(0, span.keys - last)
-        key_rows, value_rows = self._layers[layer]
-        return self._gather(key_rows, span, skipped), self._gather(value_rows, span, skipped)
+    def clear_blocks(self, blocks: Iterable[int]) -> None:
+        """Write zeros over blocks that may hold NaN, which would outlive any mask."""
+        for block in blocks:
+            for memory in self._memories():
+                self._block(memory, block).zero_()
 
-    def _gather(self, rows: Tensor, span: Span, skipped: int) -> Tensor:
-        """Rows [skipped, span.keys) of one sequence, heads first."""
-        if span.blocks is None:
-            return rows[span.start_slot + skipped : span.start_slot + span.keys].transpose(0, 1)
-        by_block = rows.view(self.block_count, self.block_size, *rows.shape[1:])
-        together = by_block.index_select(0, span.blocks).flatten(0, 1)
-        return together[skipped : span.keys].transpose(0, 1)
+    def _memories(self) -> list[Tensor]:
+        return [memory for pair in self._layers.values() for memory in pair]
+
+    def _block(self, memory: Tensor, block: int) -> Tensor:
+        """Return a view of one block, [heads, block_size, D]."""
+        row, number = divmod(block, self.shape.row_blocks)
+        start = number * self.shape.block_size
+        return memory[row, :, start : start + self.shape.block_size]
 
     def _room_for(self, rows: Tensor) -> Tensor:
-        # Uninitialised on purpose: no row is read before it was written, and an untouched page of
-        # host memory costs nothing.
-        return torch.empty(
-            (self.block_count * self.block_size, *rows.shape[1:]),
-            dtype=rows.dtype,
-            device=rows.device,
-        )
+        # Zeros, not whatever memory held: a masked key has weight 0, and 0 times NaN is NaN. On
+        # CPU the system gives zeros when a page is first touched, so an unused one costs nothing.
+        shape = (self.shape.rows, rows.shape[1], self.shape.row_tokens, rows.shape[2])
+        return torch.zeros(shape, dtype=rows.dtype, device=rows.device)

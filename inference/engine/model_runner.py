@@ -1,34 +1,19 @@
 """The model runner: one forward pass for the chunks of a step."""
 
-import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from transformers import PreTrainedModel
 
-from inference.engine.attention import PackedStep
-from inference.engine.kv_cache import KVCache, Span
+from inference.engine.attention import StepAttention
+from inference.engine.flat_batch import lay_out
+from inference.engine.isolation import ForwardResult, run_apart, run_isolating
+from inference.engine.placement import input_device
+from inference.engine.row_attention import RowAttention
 from inference.engine.sequence import Chunk
 from inference.engine.sequence import Sequence as RunningSequence
-
-logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ForwardResult:
-    """What the forward passes of one step gave.
-
-    Attributes:
-        chunks: the chunks that were computed, in the order of `logits`.
-        logits: next-token scores of all `scored` tokens of `chunks`, one after the other, [S, V].
-        failures: chunks the model could not compute, and why.
-    """
-
-    chunks: list[Chunk]
-    logits: Tensor
-    failures: list[tuple[Chunk, Exception]] = field(default_factory=list)
 
 
 class ModelRunner(Protocol):
@@ -47,70 +32,114 @@ class ModelRunner(Protocol):
     def forget(self, sequence: RunningSequence) -> None:
         """Drop what was kept for a sequence that lost its blocks."""
 
+    def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Copy what blocks hold, (source, target) each; where prefixes are reused only."""
 
-class PackedRunner:
-    """Computes all chunks in one flat batch `[1, N]` over a paged cache.
+    def clear_blocks(self, blocks: Sequence[int]) -> None:
+        """Write zeros over blocks that may hold what is no number."""
+
+
+class Forward(Protocol):
+    """One forward pass of a decoder over a flat batch."""
+
+    def __call__(
+        self, tokens: Tensor, positions: Tensor, scored: Tensor, step: StepAttention
+    ) -> Tensor:
+        """Compute all columns and return next-token scores of some.
+
+        Args:
+            tokens: long [N].
+            positions: of each token in its sequence, long [N].
+            scored: columns whose scores are wanted, long [S].
+            step: the attention of the step.
+
+        Returns:
+            Scores, [S, V].
+        """
+
+
+class TransformersForward:
+    """The model's own forward pass, its attention being `PACKED_ATTENTION`.
 
     Args:
-        model: a transformers decoder whose attention is `PACKED_ATTENTION`.
-        cache: where its keys and values go.
+        model: a transformers decoder.
+        is_spread: whether its layers live on several devices.
+    """
+
+    def __init__(self, model: nn.Module, *, is_spread: bool = False) -> None:
+        self._model = model
+        self._is_spread = is_spread
+
+    def __call__(
+        self, tokens: Tensor, positions: Tensor, scored: Tensor, step: StepAttention
+    ) -> Tensor:
+        """See `Forward`."""
+        logits: Tensor = self._model(
+            input_ids=tokens.unsqueeze(0),
+            position_ids=positions.unsqueeze(0),
+            use_cache=False,
+            # A spread model takes tensors to its first device and has its head on the last; an
+            # array stays on the host, from where it indexes anywhere.
+            logits_to_keep=scored.cpu().numpy() if self._is_spread else scored,
+            packed_step=step,
+        ).logits
+        return logits[0]
+
+
+class PackedRunner:
+    """Computes all chunks in one flat batch over a cache they share.
+
+    Args:
+        forward: the decoder.
+        attention: plans each step's attention; it holds the cache.
+        device: where tokens go in.
     """
 
     has_prefix_reuse = True
 
-    def __init__(self, model: nn.Module, cache: KVCache) -> None:
-        self._model = model
-        self._cache = cache
-        self._device = next(model.parameters()).device
+    def __init__(self, forward: Forward, attention: RowAttention, device: torch.device) -> None:
+        self._forward = forward
+        self._attention = attention
+        self._device = device
 
     def run(self, chunks: Sequence[Chunk]) -> ForwardResult:
-        """Compute the chunks together; where that fails, each alone, to find the one at fault."""
-        return run_isolating(self.compute, chunks)
+        """Compute the chunks together; where that fails, in parts, to find the one at fault.
+
+        Neighbours in the cache come side by side, as attention computes them as one.
+        """
+        return run_isolating(self.compute, sorted(chunks, key=place_in_cache))
 
     def forget(self, sequence: RunningSequence) -> None:
         """Nothing to drop: the blocks are the memory."""
 
+    def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """See `ModelRunner`."""
+        self._attention.cache.copy_blocks(pairs)
+
+    def clear_blocks(self, blocks: Sequence[int]) -> None:
+        """See `ModelRunner`."""
+        self._attention.cache.clear_blocks(blocks)
+
     @torch.inference_mode()
     def compute(self, chunks: Sequence[Chunk]) -> Tensor:
         """Compute the chunks in one forward pass; return the scores of the scored, [S, V]."""
-        tokens: list[int] = []
-        positions: list[int] = []
-        slots: list[int] = []
-        spans: list[Span] = []
-        scored: list[int] = []
-        for chunk in chunks:
-            spans.append(self._span(chunk, first=len(tokens)))
-            tokens += chunk.tokens
-            positions += range(chunk.start, chunk.end)
-            slots += self._slots(chunk)
-            scored += range(len(tokens) - chunk.scored, len(tokens))
-        step = PackedStep(self._cache, self._tensor(slots), spans)
-        logits: Tensor = self._model(
-            input_ids=self._tensor(tokens).unsqueeze(0),
-            position_ids=self._tensor(positions).unsqueeze(0),
-            use_cache=False,
+        batch = lay_out(chunks, self._attention.cache.shape)
+        logits = self._forward(
+            self._tensor(batch.tokens),
+            self._tensor(batch.positions),
             # Where nothing is scored one column is computed all the same and thrown away.
-            logits_to_keep=self._tensor(scored or [0]),
-            packed_step=step,
-        ).logits
-        return logits[0, : len(scored)]
-
-    def _span(self, chunk: Chunk, *, first: int) -> Span:
-        sequence = chunk.sequence
-        start_slot = sequence.blocks[0] * self._cache.block_size
-        blocks = None
-        if sequence.is_scattered:
-            used = -(-chunk.end // self._cache.block_size)
-            blocks = self._tensor(sequence.blocks[:used])
-        return Span(first, chunk.count, chunk.end, start_slot, blocks)
-
-    def _slots(self, chunk: Chunk) -> list[int]:
-        size = self._cache.block_size
-        blocks = chunk.sequence.blocks
-        return [blocks[at // size] * size + at % size for at in range(chunk.start, chunk.end)]
+            self._tensor(batch.scored or [0]),
+            self._attention.plan(batch),
+        )
+        return logits[: len(batch.scored)]
 
     def _tensor(self, values: list[int]) -> Tensor:
         return torch.tensor(values, dtype=torch.long, device=self._device)
+
+
+def place_in_cache(chunk: Chunk) -> tuple[int, int]:
+    """Order chunks by size, decoding ones first, then by where their sequences begin."""
+    return chunk.count, chunk.sequence.blocks[0]
 
 
 class PlainRunner:
@@ -122,9 +151,9 @@ class PlainRunner:
 
     has_prefix_reuse = False
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
-        self._device = next(model.parameters()).device
+        self._device = input_device(model)
         self._caches: dict[str, Any] = {}
 
     def run(self, chunks: Sequence[Chunk]) -> ForwardResult:
@@ -134,6 +163,13 @@ class PlainRunner:
     def forget(self, sequence: RunningSequence) -> None:
         """Drop the sequence's cache."""
         self._caches.pop(sequence.request_id, None)
+
+    def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
+        """Refuse: every sequence has its own cache, and blocks are only counted."""
+        raise NotImplementedError("sequences that run plainly share nothing")
+
+    def clear_blocks(self, blocks: Sequence[int]) -> None:
+        """Nothing to clear: the cache goes when its sequence is forgotten."""
 
     @torch.inference_mode()
     def compute(self, chunks: Sequence[Chunk]) -> Tensor:
@@ -149,31 +185,3 @@ class PlainRunner:
         self._caches[chunk.sequence.request_id] = output.past_key_values
         logits: Tensor = output.logits
         return logits[0, chunk.count - chunk.scored :]
-
-
-Forward = Callable[[Sequence[Chunk]], Tensor]
-
-
-def run_isolating(forward: Forward, chunks: Sequence[Chunk]) -> ForwardResult:
-    """Run chunks together, or each alone where together they fail.
-
-    Computing a chunk twice writes the same rows of the cache again, so nothing is spoilt.
-    """
-    try:
-        return ForwardResult(list(chunks), forward(chunks))
-    except Exception:  # whatever a model raises is one request's failure
-        logger.warning("a step of %d chunks failed; running each alone", len(chunks))
-        return run_apart(forward, chunks)
-
-
-def run_apart(forward: Forward, chunks: Sequence[Chunk]) -> ForwardResult:
-    """Run each chunk alone; one that fails is that request's failure."""
-    computed, logits, failures = [], [], []
-    for chunk in chunks:
-        try:
-            logits.append(forward([chunk]))
-        except Exception as error:  # whatever a model raises is that request's failure
-            failures.append((chunk, error))
-        else:
-            computed.append(chunk)
-    return ForwardResult(computed, torch.cat(logits) if logits else torch.empty(0), failures)

@@ -1,0 +1,1 @@
+"""The fast decoder: a transformers model's own weights, computed with as few calls as possible."""

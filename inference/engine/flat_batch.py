@@ -1,0 +1,95 @@
+"""The flat batch: the chunks of a step side by side in one row of tokens."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from inference.engine.kv_cache import CacheShape
+from inference.engine.sequence import Chunk
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A stretch of one sequence's keys that lie side by side in one row of the cache.
+
+    Attributes:
+        row: which row.
+        offset: place of the first of them in the row.
+        count: how many.
+    """
+
+    row: int
+    offset: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where one chunk of the step lies, in the flat batch and in the cache.
+
+    Attributes:
+        first: its first column in the flat batch.
+        count: its tokens (queries).
+        keys: tokens its last query sees; the chunk's own are the last of them.
+        runs: where those keys are, in order.
+        blocks: the cache blocks that hold them, in order.
+    """
+
+    first: int
+    count: int
+    keys: int
+    runs: tuple[Run, ...]
+    blocks: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class FlatBatch:
+    """The tokens of a step and where everything of them goes.
+
+    Attributes:
+        tokens: the token of every column [N].
+        positions: its place in its sequence [N].
+        slots: the cache slot that takes its keys and values [N].
+        scored: the columns whose next-token scores are wanted [S].
+        spans: the sequences' parts, in order and without gaps.
+    """
+
+    tokens: list[int]
+    positions: list[int]
+    slots: list[int]
+    scored: list[int]
+    spans: list[Span]
+
+
+def lay_out(chunks: Sequence[Chunk], shape: CacheShape) -> FlatBatch:
+    """Put chunks side by side, in the order given."""
+    batch = FlatBatch([], [], [], [], [])
+    for chunk in chunks:
+        batch.spans.append(_span(chunk, first=len(batch.tokens), shape=shape))
+        batch.tokens.extend(chunk.tokens)
+        batch.positions.extend(range(chunk.start, chunk.end))
+        batch.slots.extend(_slots(chunk, shape.block_size))
+        batch.scored.extend(range(len(batch.tokens) - chunk.scored, len(batch.tokens)))
+    return batch
+
+
+def _slots(chunk: Chunk, block_size: int) -> list[int]:
+    blocks = chunk.sequence.blocks
+    if chunk.count == 1:
+        return [blocks[chunk.start // block_size] * block_size + chunk.start % block_size]
+    return [
+        blocks[at // block_size] * block_size + at % block_size
+        for at in range(chunk.start, chunk.end)
+    ]
+
+
+def _span(chunk: Chunk, *, first: int, shape: CacheShape) -> Span:
+    runs = []
+    left = chunk.end
+    for first_block, block_count in chunk.sequence.runs:
+        count = min(left, block_count * shape.block_size)
+        row, block = divmod(first_block, shape.row_blocks)
+        runs.append(Run(row, block * shape.block_size, count))
+        left -= count
+        if not left:
+            break
+    return Span(first, chunk.count, chunk.end, tuple(runs), chunk.sequence.blocks)
