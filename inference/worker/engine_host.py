@@ -15,7 +15,7 @@ from inference.conf import InferenceSettings
 from inference.exceptions import EngineLostError, InferenceError
 from inference.generation import Failure, FinishReason
 from inference.messages import Message, Role
-from inference.worker.engine_protocol import Engine, StepOutput
+from inference.worker.engine_protocol import Engine, StepOutput, check_carried
 
 logger = logging.getLogger(__name__)
 
@@ -146,10 +146,12 @@ class EngineHost:
                 self._station.outbox.put([end])
                 return
             left = None if params.max_tokens is None else params.max_tokens - len(prefix)
-            params = replace(params, max_tokens=left)
+            still_least = max(0, params.min_tokens - len(prefix))
+            params = replace(params, max_tokens=left, min_tokens=still_least)
             messages = [*messages, Message(Role.ASSISTANT, "".join(prefix))]
             self._prefixes[request_id] = len(prefix)
         try:
+            check_carried(params)
             self._engine.submit(request_id, messages=messages, params=params)
         except InferenceError as error:
             self._refuse(request_id, Failure(error.code, str(error)))

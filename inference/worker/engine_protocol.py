@@ -3,8 +3,24 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from inference.exceptions import InvalidRequestError
 from inference.generation import Failure, FinishReason, SamplingParams, Usage
 from inference.messages import Message
+
+UNSERVED = ("n", "best_of", "logprobs", "prompt_logprobs", "echo")
+"""Parameters whose result the bus cannot carry; they must have their defaults."""
+
+
+def check_carried(params: SamplingParams) -> None:
+    """Accept parameters whose whole result can travel over the bus.
+
+    Raises:
+        InvalidRequestError: one asks for more than the text of one answer.
+    """
+    default = SamplingParams()
+    for name in UNSERVED:
+        if getattr(params, name) != getattr(default, name):
+            raise InvalidRequestError(f"{name} is not served over the bus yet", param=name)
 
 
 class StepOutput(Protocol):

@@ -164,6 +164,19 @@ async def test_a_refused_prompt_ends_with_the_engines_code(embedded) -> None:
     assert failure.value.code == "invalid_request"
 
 
+@pytest.mark.parametrize(
+    "params", [{"n": 2}, {"best_of": 2}, {"logprobs": 0}, {"prompt_logprobs": 3}, {"echo": True}]
+)
+async def test_what_the_bus_cannot_carry_is_refused_by_name(embedded, params) -> None:
+    embedded.serve(FakeEngine())
+    (name,) = params
+
+    with pytest.raises(GenerationFailedError, match=f"{name} is not served") as failure:
+        await client.complete_reply(a_request(**params))
+
+    assert failure.value.code == "invalid_request"
+
+
 async def test_too_many_requests_are_refused_at_once(embedded) -> None:
     embedded.serve(FakeEngine(slots=2, step_s=0.05))
     requests = [a_request() for _ in range(6)]
