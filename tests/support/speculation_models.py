@@ -14,5 +14,5 @@ def unsure_copy(model: PreTrainedModel, *, noise: float = 0.05, seed: int = 1) -
         for parameter in unsure.parameters():
             if parameter.dim() == 2 and noise:
                 drift = torch.randn(parameter.shape, generator=generator)
-                parameter += drift * parameter.std() * noise
+                parameter.add_(drift * parameter.std() * noise)
     return unsure
