@@ -36,9 +36,24 @@ class Workers:
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
         """Start one around a fake engine; it is live some time later."""
-        with (self.folder / f"worker-{len(self.processes)}.log").open("ab") as log:
+        return self.launch("-m", "tests.support.fake_worker", *arguments)
+
+    def serve(self, model: Path, *options: str) -> subprocess.Popen[bytes]:
+        """Start a real one for a model; its folder's name is its name."""
+        return self.launch("manage.py", "worker", "--model-path", str(model), *options)
+
+    def share(self, model: Path, *options: str, ranks: int = 2) -> subprocess.Popen[bytes]:
+        """Start several processes that share a model."""
+        return self.launch(
+            *("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)),
+            *("manage.py", "worker", "--tensor-parallel", "--model-path", str(model), *options),
+        )
+
+    def launch(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start Python in the background, its output kept in a file."""
+        with self.log(len(self.processes)).open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "tests.support.fake_worker", *arguments],
+                [sys.executable, *arguments],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=log,
@@ -47,10 +62,18 @@ class Workers:
         self.processes.append(process)
         return process
 
-    def wait_until_live(self, count: int) -> None:
+    def log(self, number: int) -> Path:
+        """Where the output of one of the processes is."""
+        return self.folder / f"worker-{number}.log"
+
+    def wait_until_live(self, count: int, *, timeout_s: float = 60.0) -> None:
         """Return when so many workers beat."""
         bus = site_bus()
-        wait_until(lambda: len(bus.workers()) >= count, what=f"{count} workers are live")
+        wait_until(
+            lambda: len(bus.workers()) >= count,
+            what=f"{count} workers are live",
+            timeout_s=timeout_s,
+        )
 
     def run_script(self, script: str) -> str:
         """Run a piece of Python in a web process of its own; return what it prints."""
