@@ -154,7 +154,7 @@ class PlainRunner:
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
         self._device = input_device(model)
-        self._caches: dict[str, Any] = {}
+        self._caches: dict[RunningSequence, Any] = {}
 
     def run(self, chunks: Sequence[Chunk]) -> ForwardResult:
         """Compute the chunks one after the other."""
@@ -162,7 +162,7 @@ class PlainRunner:
 
     def forget(self, sequence: RunningSequence) -> None:
         """Drop the sequence's cache."""
-        self._caches.pop(sequence.request_id, None)
+        self._caches.pop(sequence, None)
 
     def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
         """Refuse: every sequence has its own cache, and blocks are only counted."""
@@ -176,12 +176,12 @@ class PlainRunner:
         """Compute one chunk and return the scores of its scored tokens, [S, V]."""
         (chunk,) = chunks
         # A chunk from the start is a new sequence or one that was preempted.
-        past = self._caches.get(chunk.sequence.request_id) if chunk.start else None
+        past = self._caches.get(chunk.sequence) if chunk.start else None
         output = self._model(
             input_ids=torch.tensor([chunk.tokens], dtype=torch.long, device=self._device),
             past_key_values=past,
             use_cache=True,
         )
-        self._caches[chunk.sequence.request_id] = output.past_key_values
+        self._caches[chunk.sequence] = output.past_key_values
         logits: Tensor = output.logits
         return logits[0, chunk.count - chunk.scored :]

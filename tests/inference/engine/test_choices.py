@@ -1,7 +1,14 @@
 """Several answers to one request: they share the prompt, and best_of returns the likeliest."""
 
-import pytest
+import copy
 
+import pytest
+import torch
+import transformers as hf
+
+from inference.engine.config import EngineConfig
+from inference.engine.llm_engine import LLMEngine
+from inference.engine.model_runner import PlainRunner
 from inference.generation import FinishReason, SamplingParams
 from tests.support.engine_runs import drain, naive_greedy, prompt_ids, said, text_of, tokens_of
 
@@ -151,3 +158,18 @@ def test_stop_strings_end_each_choice_on_its_own(make_engine):
     assert text_of(stopped[1]) == text_of(free[1]).split(stop)[0]
     assert stopped[1][-1].finish_reason is FinishReason.STOP
     assert text_of(stopped[0]) == text_of(free[0]).split(stop)[0]
+
+
+def test_a_model_that_runs_plainly_answers_several_ways_too(tokenizer):
+    torch.manual_seed(0)
+    model = hf.AutoModelForCausalLM.from_config(
+        hf.BloomConfig(vocab_size=260, hidden_size=32, n_layer=2, n_head=4)
+    ).eval()
+    expected = naive_greedy(copy.deepcopy(model), tokenizer, PROMPT, 10)
+    engine = LLMEngine(model, tokenizer, EngineConfig(context_length=256, threads=1))
+    assert isinstance(engine._runner, PlainRunner)
+
+    outputs = ask(engine, temperature=0.0, n=3, max_tokens=10, ignore_eos=True)
+
+    assert [tokens_of(choice) for choice in by_choice(outputs)] == [expected] * 3
+    assert engine._runner._caches == {}
