@@ -32,10 +32,11 @@ from inference.engine.runner_choice import choose_runner
 from inference.engine.sampler import Sampled, Sampler
 from inference.engine.scheduler import Scheduler
 from inference.engine.sequence import Chunk, Sequence
-from inference.engine.speculation.choice import make_speculator
+from inference.engine.speculation.choice import beside_draft_model, make_speculator
 from inference.engine.stats import EngineLoad, EngineStats, StepStats, Totals
 from inference.engine.stopwatch import Stopwatch
 from inference.engine.validation import check_turn
+from inference.engine.warming import warm_up
 from inference.exceptions import QueueFullError
 from inference.generation import Failure, FinishReason, SamplingParams
 from inference.messages import Message
@@ -85,9 +86,14 @@ class LLMEngine:
         if window is None:
             window = int(model.config.get_text_config().max_position_embeddings)
         self._model = model.eval()
-        chosen = choose_runner(self._model, self.config, context_length=window)
+        chosen = choose_runner(
+            self._model,
+            beside_draft_model(self.config, model, draft_model),
+            context_length=window,
+        )
         self._runner = chosen.runner if channel is None else LeadingRunner(chosen.runner, channel)
         self.context_length = chosen.context_length
+        self._chosen = chosen
         self._blocks = BlockManager(
             block_count=chosen.shape.block_count,
             block_size=chosen.shape.block_size,
@@ -104,6 +110,7 @@ class LLMEngine:
             self._sampler,
             draft_model=draft_model,
             context_length=self.context_length,
+            cache_tokens=chosen.shape.tokens,
             vocabulary_size=model.config.get_text_config().vocab_size,
             can_take_back=chosen.runner.has_prefix_reuse,
         )
@@ -188,7 +195,22 @@ class LLMEngine:
             free_blocks=self._blocks.free_blocks,
         )
 
+    def describe(self) -> str:
+        """Return in a few words how the model is computed and what it has room for."""
+        cache, tokens = self._chosen.cache, self._chosen.shape.tokens
+        size = f" of {cache.bytes_per_token} bytes" if cache and cache.bytes_per_token else ""
+        return (
+            f"{self._chosen.way} runner, KV cache of {tokens} tokens{size},"
+            f" window of {self.context_length}, {self.config.max_num_seqs} slots"
+        )
+
     # Called from the thread that steps.
+
+    @torch.inference_mode()
+    def warm_up(self) -> None:
+        """Compute steps of the usual shapes; call it before the first request, or never."""
+        self._settle_into_thread()
+        warm_up(self._runner, self._blocks, self.config, context_length=self.context_length)
 
     @torch.inference_mode()
     def step(self) -> list[StepOutput]:

@@ -47,10 +47,13 @@ def cache_bytes(config: EngineConfig, device: torch.device, *, peak_bytes: int =
     """
     if config.kv_cache_bytes is not None:
         return config.kv_cache_bytes
-    share = config.kv_memory_share
-    if share is None:
-        share = CPU_SHARE if device.type in UNCOUNTED else ACCELERATOR_SHARE
+    share = config.kv_memory_share or default_share(device)
     return int(max(0, available_bytes(device) - peak_bytes) * share)
+
+
+def default_share(device: torch.device) -> float:
+    """Return the part of what is free that a cache takes where nobody says how much."""
+    return CPU_SHARE if device.type in UNCOUNTED else ACCELERATOR_SHARE
 
 
 def profile_peak_bytes(run: Callable[[], object], device: torch.device) -> int:

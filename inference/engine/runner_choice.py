@@ -41,12 +41,14 @@ class ChosenRunner:
     """A runner, how the cache it works with is divided, and the window that leaves.
 
     Attributes:
+        way: how it computes: fused, packed or plain.
         runner: the runner.
         cache: of a packed runner; None where the runner keeps its own memory.
         shape: how blocks are counted, with a cache or without.
         context_length: the window in tokens.
     """
 
+    way: str
     runner: ModelRunner
     cache: KVCache | None
     shape: CacheShape
@@ -73,35 +75,36 @@ def choose_runner(
     def packed(forward: Forward, cache: KVCache) -> PackedRunner:
         return PackedRunner(forward, RowAttention(cache), device)
 
-    def sized(forward: Forward) -> ChosenRunner:
+    def sized(forward: Forward, way: str) -> ChosenRunner:
         runner_over = partial(packed, forward)
         shape = _shape(runner_over, config, probe_cache, context_length)
         cache = KVCache(shape)
-        return _chosen(packed(forward, cache), cache, shape, config, context_length)
+        return _chosen(way, packed(forward, cache), cache, shape, config, context_length)
 
     fused = fuse(model)
     if fused is not None:
         problem = _problem_of(packed(fused, probe_cache), model, expected, is_batched=True)
         if problem is None:
             pack(model, fused)
-            return sized(fused)
+            return sized(fused, "fused")
         logger.warning("%s is not computed the fastest way: %s", config.name, problem)
     model.set_attn_implementation(PACKED_ATTENTION)
     whole = TransformersForward(model, is_spread=is_spread(model))
     probe_cache = KVCache(PROBE_SHAPE)
     problem = _problem_of(packed(whole, probe_cache), model, expected, is_batched=True)
     if problem is None:
-        return sized(whole)
+        return sized(whole, "packed")
     logger.warning("%s runs one sequence at a time: %s", config.name, problem)
     model.set_attn_implementation(original)
     plain_problem = _problem_of(PlainRunner(model), model, expected, is_batched=False)
     if plain_problem is not None:
         raise ModelLoadError(f"{config.name} cannot be served by this engine: {plain_problem}")
     shape = shape_for(config, config.kv_cache_tokens or 2**62, context_length)
-    return _chosen(PlainRunner(model), None, shape, config, context_length)
+    return _chosen("plain", PlainRunner(model), None, shape, config, context_length)
 
 
 def _chosen(
+    way: str,
     runner: ModelRunner,
     cache: KVCache | None,
     shape: CacheShape,
@@ -114,7 +117,7 @@ def _chosen(
             "the KV cache of %s has room for %d tokens, so its window is %d instead of %d",
             config.name, shape.tokens, shape.tokens, context_length,
         )  # fmt: skip
-    return ChosenRunner(runner, cache, shape, min(shape.tokens, context_length))
+    return ChosenRunner(way, runner, cache, shape, min(shape.tokens, context_length))
 
 
 def shape_for(config: EngineConfig, allowed_tokens: int, context_length: int) -> CacheShape:

@@ -22,7 +22,9 @@ def warm_up(
     prompt_tokens = min(config.max_batched_tokens, context_length)
     sequences = _placed(blocks, config, prompt_tokens)
     steps = [[_chunk(sequences[0], prompt_tokens)]] if sequences else []
-    steps += [[_chunk(sequence, 1) for sequence in sequences[:size]] for size in batch_sizes(config)]
+    steps += [
+        [_chunk(sequence, 1) for sequence in sequences[:size]] for size in batch_sizes(config)
+    ]
     for chunks in steps:
         for _, error in runner.run(chunks).failures[:1]:
             logger.warning("%s failed while warming up: %s", config.name, type(error).__name__)

@@ -221,7 +221,12 @@ def without_place(sequence: Sequence) -> Sequence:
 
 
 def make_draft_model(
-    model: PreTrainedModel, config: EngineConfig, *, context_length: int, vocabulary_size: int
+    model: PreTrainedModel,
+    config: EngineConfig,
+    *,
+    context_length: int,
+    cache_tokens: int,
+    vocabulary_size: int,
 ) -> DraftModel:
     """Return a proposer that runs a small model beside the large one.
 
@@ -229,6 +234,7 @@ def make_draft_model(
         model: a transformers decoder of the same tokenizer; it belongs to the proposer now.
         config: the large model's.
         context_length: the large model's window.
+        cache_tokens: tokens its cache has room for, as many as the large model's.
         vocabulary_size: tokens the large model knows.
 
     Raises:
@@ -236,7 +242,8 @@ def make_draft_model(
             read.
     """
     window = min(context_length, int(model.config.get_text_config().max_position_embeddings))
-    config = replace(config, name=f"the draft model of {config.name}")
+    name = f"the draft model of {config.name}"
+    config = replace(config, name=name, kv_cache_tokens=cache_tokens)
     chosen = choose_runner(model.eval(), config, context_length=window)
     if not chosen.runner.has_prefix_reuse:
         raise ModelLoadError(f"{config.name} cannot guess ahead: its memory cannot be cut back")

@@ -24,12 +24,20 @@ def small():
 
 @pytest.fixture
 def make_proposer(small):
-    def make(model=None, *, vocabulary_size=VOCABULARY, context_length=256, **settings):
+    def make(
+        model=None,
+        *,
+        vocabulary_size=VOCABULARY,
+        context_length=256,
+        cache_tokens=1024,
+        **settings,
+    ):
         config = EngineConfig(**{"max_batched_tokens": 64, "max_num_seqs": 4, **settings})
         return make_draft_model(
             copy.deepcopy(model or small),
             config,
             context_length=context_length,
+            cache_tokens=cache_tokens,
             vocabulary_size=vocabulary_size,
         )
 
@@ -107,7 +115,7 @@ def test_nothing_is_guessed_past_the_small_models_window(small, make_proposer):
 
 
 def test_without_room_in_its_cache_a_sequence_gets_no_guess(make_proposer):
-    proposer = make_proposer(kv_cache_tokens=64, block_size=8, prefix_cache=False)
+    proposer = make_proposer(cache_tokens=64, block_size=8, prefix_cache=False)
     first, second = sequence_of(40), sequence_of(40, seed=1)
 
     together = guesses(proposer, wish(first), wish(second))
