@@ -6,8 +6,8 @@ from collections.abc import Set as AbstractSet
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 MAX_CHARACTER_TOKENS = 4
 """A character has at most four bytes in UTF-8 and so at most four tokens."""
-MAX_SILENT_TOKENS = 8
-"""Tokens without text (special ones, hidden) that the window keeps at most."""
+WINDOW_END = 8
+"""Tokens kept at both ends of a window that tokens without text (hidden ones) make too long."""
 
 Decode = Callable[[Sequence[int]], str]
 
@@ -66,7 +66,9 @@ class Detokenizer:
         if not shown_text:
             # Some tokenizers drop the space in front of the first word, so the window must begin
             # with something that is seen.
-            shown = (self._shown + shown)[-MAX_SILENT_TOKENS:]
+            shown = self._shown + shown
+            if len(shown) > 2 * WINDOW_END:
+                shown = shown[:WINDOW_END] + shown[-WINDOW_END:]
             shown_text = self._decode(shown)
         self._shown, self._shown_text = shown, shown_text
         return added
