@@ -163,11 +163,13 @@ def host_model(
         template=template,
         channel=channel,
     )
+    engine.warm_up()
     facts = ModelFacts(
         context_length=engine.context_length,
         device=str(input_device(loaded.model)),
         dtype=str(loaded.model.dtype).removeprefix("torch."),
     )
+    logger.info("%s on %s in %s: %s", spec.names[0], facts.device, facts.dtype, engine.describe())
     return EngineHost(
         engine, names=spec.names, bus=bus, settings=settings, facts=facts, on_fatal=on_fatal
     )
