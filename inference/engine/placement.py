@@ -1,4 +1,4 @@
-"""Where a model lives: on one device, or spread over several by layers."""
+"""Where a model lives: on one device, spread over several by layers, shared among processes."""
 
 from typing import Any
 
@@ -23,3 +23,8 @@ def is_spread(model: PreTrainedModel) -> bool:
     """Whether layers live on several devices, so that tensors travel between them."""
     places = getattr(model, "hf_device_map", {}).values()
     return len({str(place) for place in places}) > 1
+
+
+def is_shared(model: PreTrainedModel) -> bool:
+    """Whether other processes hold the rest of every weight."""
+    return (model.tp_size or 1) > 1

@@ -21,7 +21,7 @@ from inference.engine.model_runner import (
     TransformersForward,
 )
 from inference.engine.parallel.agreement import smallest_of_all
-from inference.engine.placement import input_device, is_spread
+from inference.engine.placement import input_device, is_shared, is_spread
 from inference.engine.profiling import RunnerOver, step_peak_bytes
 from inference.engine.row_attention import RowAttention
 from inference.engine.sequence import Chunk, Sequence
@@ -77,7 +77,7 @@ def choose_runner(
 
     def sized(forward: Forward, way: str) -> ChosenRunner:
         runner_over = partial(packed, forward)
-        shape = _shape(runner_over, config, probe_cache, context_length)
+        shape = _shape(runner_over, config, probe_cache, context_length, agree=is_shared(model))
         cache = KVCache(shape)
         return _chosen(way, packed(forward, cache), cache, shape, config, context_length)
 
@@ -136,7 +136,12 @@ def shape_for(config: EngineConfig, allowed_tokens: int, context_length: int) ->
 
 
 def _shape(
-    runner_over: RunnerOver, config: EngineConfig, probed: KVCache, context_length: int
+    runner_over: RunnerOver,
+    config: EngineConfig,
+    probed: KVCache,
+    context_length: int,
+    *,
+    agree: bool,
 ) -> CacheShape:
     """Size a cache by the memory there is, on the device and in the process that has least.
 
@@ -149,7 +154,7 @@ def _shape(
     for device, size in probed.bytes_per_token_on().items():
         peak = step_peak_bytes(runner_over, device, config, context_length=context_length)
         rooms.append(cache_bytes(config, device, peak_bytes=peak) // size)
-    tokens = smallest_of_all(min(rooms))
+    tokens = smallest_of_all(min(rooms)) if agree else min(rooms)
     if tokens < config.block_size:
         raise ModelLoadError(
             f"{config.name} leaves no memory for a KV cache; lower the largest step"

@@ -16,6 +16,7 @@ from inference.engine.decoder.projections import (
     can_pack,
     join,
 )
+from inference.engine.placement import is_shared
 
 FUSABLE_TYPES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
 """Model types of exactly this shape; whatever else a layer held would be left out silently."""
@@ -32,7 +33,7 @@ def fuse(model: PreTrainedModel) -> FusedDecoder | None:
     """
     if model.config.model_type not in FUSABLE_TYPES or getattr(model, "hf_quantizer", None):
         return None
-    if (model.tp_size or 1) > 1:  # this process has a share of each weight
+    if is_shared(model):
         return None
     base: Any = model.base_model
     if not all(_is_llama_shaped(layer) for layer in base.layers) or len(_devices(model)) > 1:

@@ -37,14 +37,14 @@ class PlanWriter:
     """Writes the plans of one model's steps; numbers the sequences as they come."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+        self._numbers: dict[RunningSequence, int] = {}
         self._forgotten: list[int] = []
         self._edits: list[tuple[int, int]] = []
         self._next_number = 0
 
     def forget(self, sequence: RunningSequence) -> None:
         """Let the next plan say that a sequence has ended."""
-        number = self._numbers.pop(sequence.request_id, None)
+        number = self._numbers.pop(sequence, None)
         if number is not None:
             self._forgotten.append(number)
 
@@ -73,9 +73,9 @@ class PlanWriter:
         return words
 
     def _number_of(self, sequence: RunningSequence) -> int:
-        number = self._numbers.get(sequence.request_id)
+        number = self._numbers.get(sequence)
         if number is None:
-            number = self._numbers[sequence.request_id] = self._next_number
+            number = self._numbers[sequence] = self._next_number
             self._next_number += 1
         return number
 

@@ -9,7 +9,7 @@ from inference.engine.config import EngineConfig
 from inference.engine.kv_cache import KVCache
 from inference.engine.llm_engine import LLMEngine
 from inference.engine.model_runner import PackedRunner, PlainRunner, TransformersForward
-from inference.engine.placement import input_device, is_spread
+from inference.engine.placement import input_device, is_shared, is_spread
 from inference.engine.runner_choice import choose_runner
 from inference.engine.sequence import Chunk, Sequence
 from tests.inference.engine.test_architectures import PLAIN, random_model
@@ -45,6 +45,7 @@ FREE_BYTES = {FIRST: 10**9, SECOND: 10**6}
 @pytest.fixture
 def devices(monkeypatch):
     """Two devices that are not there, the second nearly full."""
+    monkeypatch.setattr(memory, "UNCOUNTED", {"cpu", "cuda"})
     monkeypatch.setattr(memory, "available_bytes", lambda device: FREE_BYTES[str(device)])
     with torch.no_grad(), PretendDevices():
         yield
@@ -128,4 +129,5 @@ def test_a_model_on_one_device_is_not_spread():
     model = tiny_llama()
 
     assert not is_spread(model)
+    assert not is_shared(model)
     assert input_device(model) == torch.device("cpu")

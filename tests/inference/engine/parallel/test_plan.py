@@ -90,6 +90,16 @@ def test_an_ended_sequence_is_forgotten_with_the_next_plan():
     assert third.sequence is not first.sequence
 
 
+def test_several_answers_of_one_request_are_sequences_of_their_own():
+    writer, reader = PlanWriter(), PlanReader()
+    answers = [sequence_in("a", [1, token], [(block, 1)]) for block, token in ((0, 5), (1, 6))]
+
+    chunks = reader.read(writer.write([Chunk(answer, 0, 2, 1) for answer in answers])).chunks
+
+    assert chunks[0].sequence is not chunks[1].sequence
+    assert [chunk.sequence.tokens for chunk in chunks] == [[1, 5], [1, 6]]
+
+
 def test_blocks_are_copied_and_cleared_once_and_in_order():
     writer, reader = PlanWriter(), PlanReader()
     chunk = Chunk(sequence_in("a", [1], [(0, 1)]), 0, 1, 1)
