@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from inference import client, selectors
+from inference.api.worker_metrics import worker_metrics
 from inference.conf import inference_settings
 from inference.exceptions import BusUnavailableError
 from inference.models import LanguageModel
@@ -90,11 +91,16 @@ def _database_answers() -> bool:
 
 @never_cache
 @require_safe
-def metrics(request: HttpRequest) -> HttpResponse:
+async def metrics(request: HttpRequest) -> HttpResponse:
     """Hand out Prometheus' numbers to those who may read them; to all others nothing is here."""
     if not _may_read_metrics(request):
         return HttpResponse("not found\n", status=404, content_type="text/plain")
-    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    try:
+        workers = worker_metrics(await client.live_workers())
+    except BusUnavailableError as error:
+        logger.warning("the workers' numbers are missing: %s", error)
+        workers = b""
+    return HttpResponse(generate_latest() + workers, content_type=CONTENT_TYPE_LATEST)
 
 
 def _may_read_metrics(request: HttpRequest) -> bool:

@@ -1,7 +1,7 @@
 """What travels on the bus: events of answers, heartbeats of workers, orders to workers."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 from typing import Any, Literal
 
@@ -102,6 +102,46 @@ def unpack_request(data: bytes) -> GenerationRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class Tally:
+    """What a worker's engine has done since its start.
+
+    Attributes:
+        cache_usage: part of the KV cache in use now, 0 to 1.
+        prompt_tokens: tokens of the prompts of ended requests.
+        cached_tokens: how many of them need not be read, as an earlier prompt began alike.
+        generated_tokens: tokens of answers.
+        drafted_tokens: tokens that were guessed ahead.
+        accepted_tokens: how many of them were right.
+        preemptions: times an answer lost its place in the cache and was computed again.
+        queue_s: waits for a slot: how many by bucket of the engine's histograms, then their sum.
+        first_token_s: the same for the time to the first token.
+        token_s: the same for the time from one token to the next.
+    """
+
+    cache_usage: float = 0.0
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
+    preemptions: int = 0
+    queue_s: tuple[float, ...] = ()
+    first_token_s: tuple[float, ...] = ()
+    token_s: tuple[float, ...] = ()
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Tally":
+        """Read what `asdict` made of a tally, maybe in another version of this program."""
+        known = {field.name for field in fields(cls)}
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in data.items()
+            if name in known
+        }
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
     """A worker's word that it lives, and what it can do.
 
@@ -115,6 +155,7 @@ class Heartbeat:
         device: where the model lives, such as `cpu` or `cuda:0`.
         dtype: number format of the weights.
         is_draining: whether it takes no new requests.
+        tally: what its engine has done.
     """
 
     worker_id: str
@@ -126,6 +167,7 @@ class Heartbeat:
     device: str = ""
     dtype: str = ""
     is_draining: bool = False
+    tally: Tally = Tally()
 
     def pack(self) -> bytes:
         """Return the heartbeat as bytes."""
@@ -136,7 +178,8 @@ class Heartbeat:
     def unpack(cls, data: bytes) -> "Heartbeat":
         """Read what `pack` wrote."""
         values = msgpack.unpackb(data)
-        return cls(**{**values, "models": tuple(values["models"])})
+        tally = Tally.from_dict(values.get("tally", {}))
+        return cls(**{**values, "models": tuple(values["models"]), "tally": tally})
 
 
 @dataclass(frozen=True, slots=True)

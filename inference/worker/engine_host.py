@@ -16,6 +16,7 @@ from inference.exceptions import EngineLostError, InferenceError
 from inference.generation import Failure, FinishReason
 from inference.messages import Message, Role
 from inference.worker.engine_protocol import Engine, StepOutput, check_carried
+from inference.worker.tally import tally_of
 
 logger = logging.getLogger(__name__)
 
@@ -227,6 +228,7 @@ class EngineHost:
                 running=load.running,
                 waiting=load.waiting,
                 is_draining=self._is_draining,
+                tally=tally_of(self._engine.stats()),
             )
         return None
 

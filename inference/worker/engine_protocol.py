@@ -67,6 +67,62 @@ class EngineLoad(Protocol):
         """Answers that can be generated at the same time."""
 
 
+class Durations(Protocol):
+    """How long something took."""
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """How often, by bucket."""
+
+    @property
+    def total_s(self) -> float:
+        """All durations together."""
+
+
+class EngineStats(Protocol):
+    """What an engine has done; see `inference.engine.stats.EngineStats`."""
+
+    @property
+    def cache_usage(self) -> float:
+        """Part of the KV cache in use."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of prompts."""
+
+    @property
+    def cached_tokens(self) -> int:
+        """How many of them were not read."""
+
+    @property
+    def generated_tokens(self) -> int:
+        """Tokens of answers."""
+
+    @property
+    def drafted_tokens(self) -> int:
+        """Tokens guessed ahead."""
+
+    @property
+    def accepted_tokens(self) -> int:
+        """How many of them were right."""
+
+    @property
+    def preemptions(self) -> int:
+        """Answers that were computed again."""
+
+    @property
+    def queue_s(self) -> Durations:
+        """Waits for a slot."""
+
+    @property
+    def first_token_s(self) -> Durations:
+        """Times to the first token."""
+
+    @property
+    def token_s(self) -> Durations:
+        """Times from token to token."""
+
+
 class Engine(Protocol):
     """Answers many requests step by step; `step` is called from one thread, the rest from any."""
 
@@ -93,3 +149,6 @@ class Engine(Protocol):
 
     def load(self) -> EngineLoad:
         """Return how busy the engine is."""
+
+    def stats(self) -> EngineStats:
+        """Return what the engine has done."""

@@ -5,7 +5,9 @@ from django.db import OperationalError
 from django.test import AsyncClient, Client
 
 from inference import views
+from inference.bus.events import Heartbeat, Tally
 from inference.models import LanguageModel
+from inference.providers.transport import close_site_bus, site_bus
 from tests.support.canned_client import CannedClient, spoken
 
 
@@ -124,3 +126,19 @@ def test_the_numbers_count_api_requests(db):
     body = Client().get("/metrics").content.decode()
 
     assert "fastchat_api_requests_total" in body
+
+
+@pytest.fixture
+def bus():
+    yield site_bus()
+    close_site_bus()
+
+
+def test_the_numbers_tell_what_workers_do(db, bus):
+    beat = Heartbeat("0123456789", ("m",), slots=4, running=3, tally=Tally(generated_tokens=7))
+    bus.beat(beat)
+
+    body = Client().get("/metrics").content.decode()
+
+    assert 'fastchat_worker_running{model="m",worker="01234567"} 3.0' in body
+    assert 'fastchat_worker_generated_tokens_total{model="m",worker="01234567"} 7.0' in body

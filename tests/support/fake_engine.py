@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from inference.engine.stats import EngineStats, Totals
 from inference.exceptions import InvalidRequestError
 from inference.generation import Failure, FinishReason, SamplingParams, Usage
 from inference.messages import Message, Role
@@ -108,6 +109,10 @@ class FakeEngine:
         """How busy it is."""
         with self._changed:
             return FakeLoad(len(self._running), len(self._waiting), self.slots)
+
+    def stats(self) -> EngineStats:
+        """Nothing was counted."""
+        return Totals().stats(preemptions=0, used_blocks=0, free_blocks=1)
 
     def step(self) -> list[FakeOutput]:
         """One number for every running answer."""

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from inference.bus import Bus
-from inference.bus.events import Event, Heartbeat, Order, RequestState
+from inference.bus.events import Event, Heartbeat, Order, RequestState, Tally
 from inference.exceptions import QueueFullError, RequestExpiredError
 from inference.generation import Failure, FinishReason, GenerationRequest, SamplingParams, Usage
 from inference.messages import Message, Role
@@ -291,6 +291,15 @@ def test_a_model_is_live_while_its_worker_beats(make_bus) -> None:
     assert bus.live_models() == {"a", "b"}
     assert bus.workers() == [beat]
     wait_until(lambda: not bus.live_models(), what="the heartbeat expires", timeout_s=10)
+
+
+def test_a_heartbeat_tells_what_the_worker_did(bus: Bus) -> None:
+    tally = Tally(cache_usage=0.5, generated_tokens=9, token_s=(1, 2, 0.25))
+    beat = Heartbeat("w", ("a",), slots=4, tally=tally)
+
+    bus.beat(beat)
+
+    assert bus.workers() == [beat]
 
 
 def test_a_draining_worker_lives_but_takes_nothing(bus: Bus) -> None:
