@@ -112,7 +112,7 @@ def _sample(logits: Tensor, plan: BatchPlan) -> list[Sampled]:
 
 def _choose(logits: Tensor, tokens: Tensor, plan: BatchPlan) -> dict[int, Failure]:
     """Choose for the rows that do not simply take the likeliest token; write them to `tokens`."""
-    scores = plan.chosen.of(logits).to(torch.float32, copy=plan.edits)
+    scores = plan.chosen.of(logits).to(torch.float32, copy=plan.edits).contiguous()
     found = plan.chosen.of(tokens).clone()
     failures: dict[int, Failure] = {}
     if plan.edits:

@@ -5,12 +5,20 @@ import copy
 import pytest
 import torch
 import transformers as hf
+from scipy.stats import chisquare
 
 from inference.engine.config import EngineConfig
 from inference.engine.llm_engine import LLMEngine
 from inference.engine.model_runner import PlainRunner
 from inference.generation import FinishReason, SamplingParams
-from tests.support.engine_runs import drain, naive_greedy, prompt_ids, said, text_of, tokens_of
+from tests.support.engine_runs import (
+    drain,
+    naive_greedy,
+    prompt_ids,
+    said,
+    text_of,
+    tokens_of,
+)
 
 PROMPT = "What is the capital of France?"
 SAMPLED = {"temperature": 1.0, "max_tokens": 12, "ignore_eos": True, "seed": 11}
@@ -173,3 +181,27 @@ def test_a_model_that_runs_plainly_answers_several_ways_too(tokenizer):
 
     assert [tokens_of(choice) for choice in by_choice(outputs)] == [expected] * 3
     assert engine._runner._caches == {}
+
+
+def test_the_choices_of_many_seeds_follow_the_models_distribution(
+    make_engine, tiny_model, tokenizer
+):
+    engine = make_engine(max_waiting=1_000)
+    for seed in range(150):
+        params = SamplingParams(temperature=1.0, n=16, seed=seed, max_tokens=1, ignore_eos=True)
+        engine.submit(str(seed), messages=said(PROMPT), params=params)
+
+    tokens = [token for outputs in drain(engine).values() for token in tokens_of(outputs)]
+
+    with torch.inference_mode():
+        logits = tiny_model(torch.tensor([prompt_ids(tokenizer, PROMPT)])).logits[0, -1]
+    expected = logits.double().softmax(-1) * len(tokens)
+    seen = torch.bincount(torch.tensor(tokens), minlength=len(expected)).double()
+    likely = expected >= 5
+    observed = [*seen[likely].tolist(), seen[~likely].sum().item()]
+    predicted = [*expected[likely].tolist(), expected[~likely].sum().item()]
+    assert len(tokens) == 2_400
+    assert chisquare(observed, predicted).pvalue > 0.001
+    tilted = [value**1.2 for value in predicted]
+    scale = len(tokens) / sum(tilted)
+    assert chisquare(observed, [value * scale for value in tilted]).pvalue < 0.001

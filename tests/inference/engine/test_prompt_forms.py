@@ -191,3 +191,17 @@ def test_nobody_gets_log_probabilities_unasked(make_engine):
     outputs = ask(make_engine(), prompt=TEXT)
 
     assert all(output.logprobs is output.prompt_logprobs is None for output in outputs)
+
+
+def test_echo_and_prompt_log_probabilities_come_together_on_every_choice(make_engine):
+    params = SamplingParams(
+        temperature=1.0, max_tokens=3, n=2, ignore_eos=True, echo=True, prompt_logprobs=0
+    )
+
+    outputs = ask(make_engine(), params, prompt=TEXT)
+
+    for choice in range(2):
+        first, *others = [output for output in outputs if output.choice == choice]
+        assert first.piece.startswith(TEXT)
+        assert len(first.prompt_logprobs) == len(TEXT)
+        assert all(output.prompt_logprobs is None for output in others)

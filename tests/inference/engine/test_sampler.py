@@ -263,6 +263,17 @@ def test_penalties_push_what_was_said_back():
     assert sample(logits, states) == [6, 5, 6]
 
 
+def test_scores_may_be_a_part_of_something_wider():
+    wide = logits_of(2, vocabulary=VOCABULARY + 14)
+    states = [state(temperature=0.0, logit_bias=((7, 100.0),)), state(seed=1, temperature=1.0)]
+
+    from_wide = sample(wide[:, :VOCABULARY], states)
+
+    states[1].rng.seed(1)
+    assert from_wide == sample(wide[:, :VOCABULARY].clone(), states)
+    assert from_wide[0] == 7
+
+
 def test_scores_are_left_as_they_were():
     logits = logits_of(2)
     before = logits.clone()
