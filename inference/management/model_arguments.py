@@ -21,7 +21,10 @@ ENGINE = (
     "max_batched_tokens",
     "threads",
     "prefix_cache",
+    "speculation",
+    "draft_tokens",
 )
+SPECULATIONS = ("off", "prompt_lookup", "draft")
 UNITS = {"": 1, **{unit: 1000**power for power, unit in enumerate(("KB", "MB", "GB", "TB"), 1)}}
 UNITS |= {unit: 1024**power for power, unit in enumerate(("KiB", "MiB", "GiB", "TiB"), 1)}
 
@@ -83,6 +86,20 @@ def add_model_arguments(parser: ArgumentParser) -> None:
         action="store_false",
         help="read every prompt from its beginning, even if it began like an earlier one",
     )
+    group.add_argument(
+        "--speculation",
+        choices=SPECULATIONS,
+        help="guess tokens ahead and check them together: by what followed the same words in the"
+        " text, or by a smaller model; off if left, draft with --draft-model-path",
+    )
+    group.add_argument(
+        "--draft-model-path",
+        metavar="PATH_OR_ID",
+        help="smaller model of the same tokenizer that guesses ahead",
+    )
+    group.add_argument(
+        "--draft-tokens", type=int, metavar="N", help="most tokens guessed ahead; 4 if left"
+    )
 
 
 def spec_options(options: dict[str, Any]) -> dict[str, Any]:
@@ -91,9 +108,18 @@ def spec_options(options: dict[str, Any]) -> dict[str, Any]:
         "device": options["device"],
         "max_batch": options["max_batch"],
         "context_length": options["context_length"],
+        "draft_model_path": options["draft_model_path"],
         "load_options": {name: options[name] for name in LOADING},
         "engine_options": {name: options[name] for name in ENGINE},
     }
+
+
+def without_draft_model(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what `spec_options` gave for a model the draft model was not made for."""
+    engine_options = dict(options["engine_options"])
+    if engine_options["speculation"] == "draft":
+        engine_options["speculation"] = None
+    return {**options, "draft_model_path": None, "engine_options": engine_options}
 
 
 def parse_size(text: str) -> int:

@@ -13,6 +13,8 @@ from inference.exceptions import InvalidRequestError
 from inference.worker.engine_host import EngineHost, ModelFacts
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from inference.engine.config import EngineConfig
     from inference.engine.parallel.channel import PlanChannel
     from inference.loading.loader import LoadedModel
@@ -37,6 +39,7 @@ class ModelSpec:
         device: where it runs; `auto` takes the best that is there.
         max_batch: answers generated at the same time.
         context_length: window in tokens; None takes the model's own.
+        draft_model_path: folder or hub id of a smaller model that guesses ahead; None for none.
         load_options: how to load it, as `inference.loading.load_model` takes it.
         engine_options: fields of `inference.engine.config.EngineConfig`; None leaves its default.
     """
@@ -46,6 +49,7 @@ class ModelSpec:
     device: str = "auto"
     max_batch: int = 16
     context_length: int | None = None
+    draft_model_path: str | None = None
     load_options: dict[str, Any] = field(default_factory=dict)
     engine_options: dict[str, Any] = field(default_factory=dict)
 
@@ -103,11 +107,31 @@ def load_spec(spec: ModelSpec) -> "LoadedModel":
     return load_model(spec.path, device=device_of(spec), **spec.load_options)
 
 
+def load_draft_model(spec: ModelSpec, loaded: "LoadedModel") -> "PreTrainedModel | None":
+    """Load the smaller model that guesses ahead, to where the model is; None where there is none.
+
+    Raises:
+        InferenceError: it cannot be loaded, or reads other tokens than the model.
+    """
+    from inference.loading.loader import load_model
+
+    if spec.draft_model_path is None:
+        return None
+    dtype = spec.load_options.get("dtype")
+    draft = load_model(spec.draft_model_path, device=device_of(spec), dtype=dtype)
+    if draft.tokenizer.get_vocab() != loaded.tokenizer.get_vocab():
+        raise InvalidRequestError(
+            f"{spec.draft_model_path} cannot guess for {spec.path}: their tokenizers differ"
+        )
+    return draft.model
+
+
 def engine_config(spec: ModelSpec, loaded: "LoadedModel") -> "EngineConfig":
     """Return how the engine of a loaded model runs.
 
     Raises:
-        InvalidRequestError: an option is a number no engine can run with.
+        InvalidRequestError: an option is a number no engine can run with, or a draft model is
+            missing or of no use.
     """
     from inference.engine.config import EngineConfig
     from inference.engine.placement import input_device
@@ -116,8 +140,13 @@ def engine_config(spec: ModelSpec, loaded: "LoadedModel") -> "EngineConfig":
     options = {
         "max_batched_tokens": max(STEP_TOKENS.get(device, CPU_STEP_TOKENS), spec.max_batch),
         "threads": 1 if loaded.model.num_parameters() < SMALL_PARAMETERS else None,
+        "speculation": "draft" if spec.draft_model_path else "off",
         **{name: value for name, value in spec.engine_options.items() if value is not None},
     }
+    if (options["speculation"] == "draft") != (spec.draft_model_path is not None):
+        raise InvalidRequestError(
+            "speculation by a draft model needs the draft model's path, and nothing else takes one"
+        )
     try:
         return EngineConfig(
             name=spec.names[0],
@@ -161,6 +190,7 @@ def host_model(
         loaded.tokenizer,
         engine_config(spec, loaded),
         template=template,
+        draft_model=load_draft_model(spec, loaded),
         channel=channel,
     )
     engine.warm_up()

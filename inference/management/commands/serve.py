@@ -12,7 +12,11 @@ from inference.client import close_client
 from inference.conf import inference_settings
 from inference.demo_models import demo_model_folders
 from inference.exceptions import InferenceError
-from inference.management.model_arguments import add_model_arguments, spec_options
+from inference.management.model_arguments import (
+    add_model_arguments,
+    spec_options,
+    without_draft_model,
+)
 from inference.providers.transport import site_bus
 from inference.services import register_model
 from inference.worker.celery_thread import CeleryThread
@@ -126,7 +130,10 @@ class Command(BaseCommand):
         common = spec_options(options)
         demo = {} if options["no_demo_models"] else demo_model_folders()
         try:
-            specs = [ModelSpec(str(folder), (name,), **common) for name, folder in demo.items()]
+            specs = [
+                ModelSpec(str(folder), (name,), **without_draft_model(common))
+                for name, folder in demo.items()
+            ]
             specs += [parse_spec(text, **common) for text in options["model"]]
             check_names(specs)
         except InferenceError as error:

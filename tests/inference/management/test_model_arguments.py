@@ -1,16 +1,25 @@
 """The options of commands that load models, as they reach the engine."""
 
 from argparse import ArgumentParser
+from typing import Any
 
 import pytest
 
-from inference.management.model_arguments import add_model_arguments, spec_options
+from inference.management.model_arguments import (
+    add_model_arguments,
+    spec_options,
+    without_draft_model,
+)
+
+
+def spec_of(*words: str) -> dict[str, Any]:
+    parser = ArgumentParser()
+    add_model_arguments(parser)
+    return spec_options(vars(parser.parse_args(words)))
 
 
 def parsed(*words: str) -> dict[str, object]:
-    parser = ArgumentParser()
-    add_model_arguments(parser)
-    options: dict[str, object] = spec_options(vars(parser.parse_args(words)))["engine_options"]
+    options: dict[str, object] = spec_of(*words)["engine_options"]
     return options
 
 
@@ -31,6 +40,24 @@ def test_engine_options_reach_the_spec() -> None:
     assert options["kv_memory_share"] == 0.8
     assert (options["max_batched_tokens"], options["threads"]) == (512, 2)
     assert options["prefix_cache"] is False
+
+
+def test_guessing_ahead_reaches_the_spec() -> None:
+    spec = spec_of("--speculation", "draft", "--draft-model-path", "small", "--draft-tokens", "6")
+
+    assert spec["draft_model_path"] == "small"
+    assert spec["engine_options"]["speculation"] == "draft"
+    assert spec["engine_options"]["draft_tokens"] == 6
+
+
+@pytest.mark.parametrize(("asked", "left"), [("draft", None), ("prompt_lookup", "prompt_lookup")])
+def test_a_draft_model_is_not_given_to_models_it_was_not_made_for(
+    asked: str, left: str | None
+) -> None:
+    spec = without_draft_model(spec_of("--speculation", asked, "--draft-model-path", "small"))
+
+    assert spec["draft_model_path"] is None
+    assert spec["engine_options"]["speculation"] == left
 
 
 @pytest.mark.parametrize(

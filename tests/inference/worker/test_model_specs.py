@@ -13,7 +13,13 @@ from inference.exceptions import InvalidRequestError
 from inference.generation import GenerationRequest, SamplingParams
 from inference.loading.loader import LoadedModel
 from inference.messages import Message, Role
-from inference.worker.model_specs import check_names, engine_config, host_model, parse_spec
+from inference.worker.model_specs import (
+    check_names,
+    engine_config,
+    host_model,
+    load_draft_model,
+    parse_spec,
+)
 from tests.support.tiny_models import byte_tokenizer, save_tiny_model, tiny_llama
 
 
@@ -69,6 +75,39 @@ def test_numbers_no_engine_can_run_with_are_refused(loaded: LoadedModel) -> None
     spec = parse_spec("some/model", max_batch=16, engine_options={"max_batched_tokens": 8})
 
     with pytest.raises(InvalidRequestError, match="max_batched_tokens"):
+        engine_config(spec, loaded)
+
+
+def test_a_draft_model_is_used_where_one_is_given(loaded: LoadedModel, tmp_path: Path) -> None:
+    folder = str(save_tiny_model(tmp_path / "small", seed=1))
+    spec = parse_spec("some/model", device="cpu", draft_model_path=folder)
+
+    draft_model = load_draft_model(spec, loaded)
+
+    assert engine_config(spec, loaded).speculation == "draft"
+    assert draft_model is not None
+    assert draft_model.num_parameters() == loaded.model.num_parameters()
+
+
+def test_a_draft_model_of_other_tokens_is_refused(loaded: LoadedModel, tmp_path: Path) -> None:
+    folder = str(save_tiny_model(tmp_path / "small"))
+    loaded.tokenizer.add_tokens(["another"])
+    spec = parse_spec("some/model", device="cpu", draft_model_path=folder)
+
+    with pytest.raises(InvalidRequestError, match="their tokenizers differ"):
+        load_draft_model(spec, loaded)
+
+
+@pytest.mark.parametrize(
+    ("speculation", "path"), [("draft", None), ("off", "small"), ("prompt_lookup", "small")]
+)
+def test_a_draft_model_without_use_and_a_use_without_one_are_refused(
+    loaded: LoadedModel, speculation: str, path: str | None
+) -> None:
+    options = {"speculation": speculation}
+    spec = parse_spec("some/model", draft_model_path=path, engine_options=options)
+
+    with pytest.raises(InvalidRequestError, match="draft model"):
         engine_config(spec, loaded)
 
 
