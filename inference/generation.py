@@ -15,6 +15,9 @@ from inference.messages import Message
 
 GREEDY_BELOW_TEMPERATURE = 1e-5
 
+Pooling = Literal["mean", "cls", "last"]
+"""How the states of a text's tokens become one vector: their mean, the first, or the last one."""
+
 
 class FinishReason(StrEnum):
     """Why an answer ended."""

@@ -32,6 +32,7 @@ class StepOutput:
         logprobs: how likely the token was, where that was asked for.
         prompt_logprobs: how likely the prompt's tokens were, on an answer's first output where
             that was asked for; None stands for the first token, which follows nothing.
+        embedding: the vector of a text that was to be pooled, on its only output.
     """
 
     request_id: str
@@ -43,6 +44,7 @@ class StepOutput:
     choice: int = 0
     logprobs: TokenLogprobs | None = None
     prompt_logprobs: tuple[TokenLogprobs | None, ...] | None = None
+    embedding: tuple[float, ...] | None = None
 
 
 @dataclass(slots=True, eq=False)

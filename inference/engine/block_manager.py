@@ -175,7 +175,7 @@ class BlockManager:
 
     def _known_blocks(self, sequence: Sequence) -> list[int]:
         """Blocks that hold the beginning of a sequence already, all but its last token at most."""
-        if not self._reuse_prefixes or sequence.scores_prompt:
+        if not self._reuse_prefixes or sequence.needs_every_token:
             return []
         full = (len(sequence.tokens) - 1) // self.block_size
         names = takewhile(self._block_of.__contains__, self._digests(sequence, full))

@@ -91,7 +91,8 @@ def _shortened(chunk: Chunk) -> list[Sequence[Chunk]]:
         count = chunk.count - len(chunk.sequence.draft)
         chunk.sequence.draft.clear()
         return [[replace(chunk, count=count, scored=min(chunk.scored, count))]]
-    return [[first_half(chunk)]] if chunk.count > 1 else []
+    can_be_divided = chunk.count > 1 and not chunk.sequence.is_whole
+    return [[first_half(chunk)]] if can_be_divided else []
 
 
 def _together(

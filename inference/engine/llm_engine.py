@@ -20,6 +20,8 @@ from inference.chat_templates.families import ChatTemplate
 from inference.engine.answer import Answer, StepOutput
 from inference.engine.block_manager import BlockManager
 from inference.engine.config import EngineConfig
+from inference.engine.embedding_intake import EmbeddingIntake
+from inference.engine.encoder.choice import choose_text_runner
 from inference.engine.grammar import TokenConstraint
 from inference.engine.intake import Intake, Prompt
 from inference.engine.isolation import ForwardResult
@@ -27,6 +29,8 @@ from inference.engine.logprobs import prompt_logprobs
 from inference.engine.memory import is_out_of_memory
 from inference.engine.parallel.channel import PlanChannel
 from inference.engine.parallel.runner import LeadingRunner
+from inference.engine.pooled_answer import PooledAnswer
+from inference.engine.request import Request
 from inference.engine.request_book import RequestBook
 from inference.engine.runner_choice import choose_runner
 from inference.engine.sampler import Sampled, Sampler
@@ -37,8 +41,8 @@ from inference.engine.stats import EngineLoad, EngineStats, StepStats, Totals
 from inference.engine.stopwatch import Stopwatch
 from inference.engine.validation import check_turn
 from inference.engine.warming import warm_up
-from inference.exceptions import QueueFullError
-from inference.generation import Failure, FinishReason, SamplingParams
+from inference.exceptions import InvalidRequestError, ModelLoadError, QueueFullError
+from inference.generation import Failure, FinishReason, Pooling, SamplingParams
 from inference.messages import Message
 
 logger = logging.getLogger(__name__)
@@ -51,16 +55,21 @@ NO_RESULT = Failure("model_error", "the model could not compute this request")
 
 
 class LLMEngine:
-    """Runs one decoder for many requests at once.
+    """Runs one model for many requests at once.
+
+    A decoder answers conversations, continues texts, and pools texts into vectors, all in the
+    same steps. A model without a head for generation only pools.
 
     Args:
-        model: a transformers causal language model; it belongs to the engine from now on.
+        model: a transformers causal language model, or one without a head; it belongs to the
+            engine from now on.
         tokenizer: the model's.
         config: see `EngineConfig`.
         template: the chat template to use instead of the tokenizer's own.
         draft_model: for `speculation="draft"` a smaller model of the same tokenizer, which belongs
             to the engine from now on too.
         channel: where several processes share the model, reaches those that follow this one.
+        pooling: how texts are pooled where a request does not say.
 
     Attributes:
         context_length: the window in tokens, prompt and answer together.
@@ -80,13 +89,18 @@ class LLMEngine:
         template: ChatTemplate | None = None,
         draft_model: PreTrainedModel | None = None,
         channel: PlanChannel | None = None,
+        pooling: Pooling = "mean",
     ) -> None:
         self.config = config or EngineConfig()
         window = self.config.context_length
         if window is None:
             window = int(model.config.get_text_config().max_position_embeddings)
         self._model = model.eval()
-        chosen = choose_runner(
+        has_head = bool(model.can_generate())
+        if not has_head and channel is not None:
+            raise ModelLoadError(f"{self.config.name} has no head; it runs in one process only")
+        choose = choose_runner if has_head else choose_text_runner
+        chosen = choose(
             self._model,
             beside_draft_model(self.config, model, draft_model),
             context_length=window,
@@ -101,8 +115,18 @@ class LLMEngine:
             reuse_prefixes=self.config.prefix_cache and chosen.runner.has_prefix_reuse,
         )
         self._scheduler = Scheduler(self._blocks, self.config)
-        self._intake = Intake(
-            model, tokenizer, template=template, context_length=self.context_length
+        vocabulary_size: int = model.config.get_text_config().vocab_size
+        self._intake = None
+        if has_head:
+            self._intake = Intake(
+                model, tokenizer, template=template, context_length=self.context_length
+            )
+        self._embedding_intake = EmbeddingIntake(
+            tokenizer,
+            vocabulary_size=vocabulary_size,
+            limit_tokens=self.context_length,
+            pooling=pooling,
+            is_whole=not has_head,
         )
         self._sampler = Sampler()
         self._speculator = make_speculator(
@@ -111,11 +135,11 @@ class LLMEngine:
             draft_model=draft_model,
             context_length=self.context_length,
             cache_tokens=chosen.shape.tokens,
-            vocabulary_size=model.config.get_text_config().vocab_size,
+            vocabulary_size=vocabulary_size,
             can_take_back=chosen.runner.has_prefix_reuse,
         )
         self._book = RequestBook()
-        self._answers: dict[Sequence, Answer] = {}  # those the scheduler knows
+        self._answers: dict[Sequence, Answer | PooledAnswer] = {}  # those the scheduler knows
         self._stepping_thread: int | None = None
         self._totals = Totals()
         self._step_watch = Stopwatch()
@@ -151,18 +175,64 @@ class LLMEngine:
             group: whose request it is, such as a user; groups take turns.
 
         Raises:
-            InvalidRequestError: a parameter or the prompt cannot be followed, or the request is
-                being answered already.
+            InvalidRequestError: a parameter or the prompt cannot be followed, the request is
+                being answered already, or the model has no head.
             ContextLengthExceededError: the prompt leaves no room for an answer.
             QueueFullError: `max_waiting` requests wait already.
         """
-        check_turn(priority, group)
+        if self._intake is None:
+            raise InvalidRequestError(f"{self.config.name} turns texts into vectors only")
         request = self._intake.receive(
             request_id,
             Prompt(messages, prompt, prompt_token_ids),
             params or SamplingParams(),
             constraint,
         )
+        self._enter(request, priority=priority, group=group)
+
+    def submit_embedding(
+        self,
+        request_id: str,
+        *,
+        text: str | None = None,
+        token_ids: Items[int] | None = None,
+        pooling: Pooling | None = None,
+        normalize: bool = True,
+        truncate: bool = False,
+        priority: int = 0,
+        group: str = "",
+    ) -> None:
+        """Let a text become a vector; its one output has it as `embedding`.
+
+        Args:
+            request_id: names the request in outputs.
+            text: the text. One of this and the next must be given.
+            token_ids: the text, tokenised already.
+            pooling: how the states of its tokens become one vector; None takes the engine's way.
+            normalize: scale the vector to length 1.
+            truncate: cut a text that is longer than the window at its end, instead of refusing it.
+            priority: as for `submit`, like the next.
+            group: see there.
+
+        Raises:
+            InvalidRequestError: the text is empty or has a token the model lacks, the pooling is
+                unknown, or the request is being answered already.
+            ContextLengthExceededError: the text is longer than the window.
+            QueueFullError: `max_waiting` requests wait already.
+        """
+        request = self._embedding_intake.receive(
+            request_id,
+            text=text,
+            token_ids=token_ids,
+            pooling=pooling,
+            normalize=normalize,
+            truncate=truncate,
+        )
+        self._enter(request, priority=priority, group=group)
+
+    def _enter(self, request: Request, *, priority: int, group: str) -> None:
+        """Put a request into the book."""
+        check_turn(priority, group)
         for answer in request.answers:
             answer.sequence.priority, answer.sequence.group = priority, group
         if not self._book.add(
@@ -199,8 +269,9 @@ class LLMEngine:
         """Return in a few words how the model is computed and what it has room for."""
         cache, tokens = self._chosen.cache, self._chosen.shape.tokens
         size = f" of {cache.bytes_per_token} bytes" if cache and cache.bytes_per_token else ""
+        room = "KV cache of" if cache else "room for"
         return (
-            f"{self._chosen.way} runner, KV cache of {tokens} tokens{size},"
+            f"{self._chosen.way} runner, {room} {tokens} tokens{size},"
             f" window of {self.context_length}, {self.config.max_num_seqs} slots"
         )
 
@@ -239,9 +310,10 @@ class LLMEngine:
             return
         running = self._scheduler.running
         candidates = [
-            (sequence, self._answers[sequence].sampling)
+            (sequence, answer.sampling)
             for sequence in running
             if sequence.pending_tokens == 1
+            and isinstance(answer := self._answers[sequence], Answer)
         ]
         room = self.config.max_batched_tokens - len(running)
         self._speculator.plan(candidates, room=room)
@@ -287,7 +359,7 @@ class LLMEngine:
             outputs += self._fail(sequence, NO_SLOT)
         return outputs
 
-    def _begin(self, answer: Answer) -> None:
+    def _begin(self, answer: Answer | PooledAnswer) -> None:
         """Let an answer wait for its turn."""
         self._answers[answer.sequence] = answer
         self._scheduler.add(answer.sequence)
@@ -303,6 +375,7 @@ class LLMEngine:
             failure = NO_MEMORY if is_out_of_memory(error) else NO_RESULT
             outputs += self._fail(chunk.sequence, failure)
         answers, rows = self._read(result)
+        outputs += self._tell_vectors(result)
         if answers:
             # Usually every row is sampled, once and in order.
             is_plain = rows == list(range(len(result.logits)))
@@ -339,8 +412,11 @@ class LLMEngine:
             answer = self._answers[chunk.sequence]
             guesses = len(chunk.sequence.draft)
             chunk.sequence.computed_tokens = chunk.end - guesses
+            if isinstance(answer, PooledAnswer):
+                continue
             if chunk.sequence.scores_prompt:
-                self._tell_prompt(chunk, result.logits[first : first + chunk.scored])
+                scores = result.logits[first : first + chunk.scored]
+                self._tell_prompt(chunk, scores, answer.sampling.params)
             first += chunk.scored
             if chunk.is_sampled:
                 unborn = self._book[answer.request_id].take_unborn()
@@ -349,10 +425,21 @@ class LLMEngine:
                 rows += range(first - 1 - guesses, first)
         return answers, rows
 
-    def _tell_prompt(self, chunk: Chunk, logits: Tensor) -> None:
+    def _tell_vectors(self, result: ForwardResult) -> list[StepOutput]:
+        """Return the vectors of the texts that have been read to their end."""
+        outputs = []
+        for chunk in result.chunks:
+            answer = self._answers[chunk.sequence]
+            if isinstance(answer, PooledAnswer) and not chunk.sequence.pending_tokens:
+                output = answer.tell()
+                if output.failure is None:
+                    self._blocks.remember(chunk.sequence)
+                outputs += self._give(answer, output)
+        return outputs
+
+    def _tell_prompt(self, chunk: Chunk, logits: Tensor, params: SamplingParams) -> None:
         """Keep the log-probabilities of the prompt's tokens that follow those of a chunk."""
         sequence = chunk.sequence
-        params = self._answers[sequence].sampling.params
         told = self._book[sequence.request_id].prompt_logprobs
         assert told is not None
         assert params.prompt_logprobs is not None
@@ -402,7 +489,7 @@ class LLMEngine:
         answer = self._answers[sequence]
         return self._give(answer, answer.fail(failure))
 
-    def _give(self, answer: Answer, output: StepOutput) -> list[StepOutput]:
+    def _give(self, answer: Answer | PooledAnswer, output: StepOutput) -> list[StepOutput]:
         """Hand out an answer's output, and forget the answer after its last one."""
         request = self._book[answer.request_id]
         leaving = request.release(answer, output)
@@ -418,7 +505,7 @@ class LLMEngine:
             self._totals.count(request.outcome, request.usage)
         return leaving
 
-    def _forget(self, answer: Answer, *, is_broken: bool) -> None:
+    def _forget(self, answer: Answer | PooledAnswer, *, is_broken: bool) -> None:
         """Take back what an answer held, if it ever held anything."""
         if self._answers.pop(answer.sequence, None) is None:
             return

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from inference.engine.attention import StepAttention
@@ -14,6 +14,7 @@ from inference.engine.placement import input_device
 from inference.engine.row_attention import RowAttention
 from inference.engine.sequence import Chunk
 from inference.engine.sequence import Sequence as RunningSequence
+from inference.engine.states import watched_states
 
 
 class ModelRunner(Protocol):
@@ -57,6 +58,11 @@ class Forward(Protocol):
             Scores, [S, V].
         """
 
+    def with_states(
+        self, tokens: Tensor, positions: Tensor, scored: Tensor, step: StepAttention
+    ) -> tuple[Tensor, Tensor]:
+        """Return the scores, [S, V], and every column's state after the last norm, [N, W]."""
+
 
 class TransformersForward:
     """The model's own forward pass, its attention being `PACKED_ATTENTION`.
@@ -66,7 +72,7 @@ class TransformersForward:
         is_spread: whether its layers live on several devices.
     """
 
-    def __init__(self, model: nn.Module, *, is_spread: bool = False) -> None:
+    def __init__(self, model: PreTrainedModel, *, is_spread: bool = False) -> None:
         self._model = model
         self._is_spread = is_spread
 
@@ -84,6 +90,14 @@ class TransformersForward:
             packed_step=step,
         ).logits
         return logits[0]
+
+    def with_states(
+        self, tokens: Tensor, positions: Tensor, scored: Tensor, step: StepAttention
+    ) -> tuple[Tensor, Tensor]:
+        """See `Forward.with_states`."""
+        with watched_states(self._model) as states:
+            logits = self(tokens, positions, scored, step)
+        return logits, states[0][0]
 
 
 class PackedRunner:
@@ -124,13 +138,19 @@ class PackedRunner:
     def compute(self, chunks: Sequence[Chunk]) -> Tensor:
         """Compute the chunks in one forward pass; return the scores of the scored, [S, V]."""
         batch = lay_out(chunks, self._attention.cache.shape)
-        logits = self._forward(
+        arguments = (
             self._tensor(batch.tokens),
             self._tensor(batch.positions),
             # Where nothing is scored one column is computed all the same and thrown away.
             self._tensor(batch.scored or [0]),
             self._attention.plan(batch),
         )
+        if not any(chunk.sequence.pool for chunk in chunks):
+            return self._forward(*arguments)[: len(batch.scored)]
+        logits, states = self._forward.with_states(*arguments)
+        for chunk, span in zip(chunks, batch.spans, strict=True):
+            if chunk.sequence.pool is not None:
+                chunk.sequence.pool.take(chunk.start, states[span.first : span.first + span.count])
         return logits[: len(batch.scored)]
 
     def _tensor(self, values: list[int]) -> Tensor:
@@ -175,6 +195,14 @@ class PlainRunner:
     def compute(self, chunks: Sequence[Chunk]) -> Tensor:
         """Compute one chunk and return the scores of its scored tokens, [S, V]."""
         (chunk,) = chunks
+        if chunk.sequence.pool is None:
+            return self._scores(chunk)
+        with watched_states(self._model) as states:
+            scores = self._scores(chunk)
+        chunk.sequence.pool.take(chunk.start, states[0][0])
+        return scores
+
+    def _scores(self, chunk: Chunk) -> Tensor:
         # A chunk from the start is a new sequence or one that was preempted.
         past = self._caches.get(chunk.sequence) if chunk.start else None
         output = self._model(

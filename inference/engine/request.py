@@ -1,9 +1,11 @@
 """A request: one prompt, and the answers generated for it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from inference.engine.answer import Answer, StepOutput
 from inference.engine.logprobs import TokenLogprobs
+from inference.engine.pooled_answer import PooledAnswer
 from inference.engine.stats import Outcome
 from inference.generation import FinishReason, Usage
 
@@ -13,7 +15,7 @@ class Request:
     """The answers of one request, and what they share.
 
     Only the first answer reads the prompt. When it has, the others begin with a token drawn from
-    the same scores.
+    the same scores. A text to be pooled has one answer, its vector.
 
     Attributes:
         request_id: names the request in outputs.
@@ -24,7 +26,7 @@ class Request:
     """
 
     request_id: str
-    answers: list[Answer]
+    answers: Sequence[Answer | PooledAnswer]
     returned_count: int
     prompt_logprobs: list[TokenLogprobs | None] | None = None
     _unborn: list[Answer] = field(init=False)  # they wait for the prompt to be read
@@ -32,7 +34,7 @@ class Request:
 
     def __post_init__(self) -> None:
         """Let all but the first answer wait."""
-        self._unborn = self.answers[1:]
+        self._unborn = [answer for answer in self.answers[1:] if isinstance(answer, Answer)]
 
     @property
     def is_open(self) -> bool:
@@ -59,7 +61,7 @@ class Request:
         unborn, self._unborn = self._unborn, []
         return unborn
 
-    def release(self, answer: Answer, output: StepOutput) -> list[StepOutput]:
+    def release(self, answer: Answer | PooledAnswer, output: StepOutput) -> list[StepOutput]:
         """Take the next output of an answer and return the outputs that may leave now."""
         answer.finish_reason = output.finish_reason
         is_first = output.token is not None and answer.sequence.completion_tokens == 1
@@ -78,7 +80,7 @@ class Request:
         """Return the outputs of the best answers, numbered anew; broken ones come last."""
         broken = (FinishReason.ERROR, FinishReason.CANCELLED)
         order = sorted(
-            self.answers,
+            (answer for answer in self.answers if isinstance(answer, Answer)),
             key=lambda answer: (answer.finish_reason in broken, -answer.mean_logprob),
         )
         return [

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
+from inference.engine.pooling import Pool
 from inference.generation import Usage
 
 
@@ -35,6 +36,8 @@ class Sequence:
         preemptions: how often it lost its blocks to another one.
         scores_prompt: whether every token of the prompt is to be scored, as long as nothing has
             been answered.
+        pool: what becomes of its tokens' states, where they are wanted instead of an answer.
+        is_whole: whether all its tokens must be computed at once, as they see one another.
     """
 
     request_id: str
@@ -59,11 +62,18 @@ class Sequence:
     is_running: bool = False
     preemptions: int = 0
     scores_prompt: bool = False
+    pool: Pool | None = None
+    is_whole: bool = False
 
     @property
     def standing(self) -> tuple[int, int]:
         """Who keeps its blocks when they are short: the lowest; giving way raises it a level."""
         return self.priority - self.preemptions, self.number
+
+    @property
+    def needs_every_token(self) -> bool:
+        """Whether each token must be computed, also one whose keys and values are known."""
+        return self.scores_prompt or self.pool is not None
 
     @property
     def completion_tokens(self) -> int:
@@ -140,16 +150,18 @@ class Chunk:
     @property
     def is_sampled(self) -> bool:
         """Whether the chunk reaches the sequence's last token, so that a new one follows."""
-        return self.end >= len(self.sequence.tokens)
+        return self.sequence.pool is None and self.end >= len(self.sequence.tokens)
 
 
 def next_chunk(sequence: Sequence, count: int) -> Chunk:
     """Return the chunk of the next `count` tokens a sequence has not computed.
 
     Every token from the sequence's last one on is scored: that one and those of its draft. Of a
-    prompt whose own scores are wanted all tokens are.
+    prompt whose own scores are wanted all tokens are, of a text that is pooled none.
     """
     scored = max(0, count - sequence.pending_tokens + 1)
     if sequence.scores_prompt:
         scored = count
+    if sequence.pool is not None:
+        scored = 0
     return Chunk(sequence, sequence.computed_tokens, count, scored)

@@ -118,6 +118,13 @@ class FusedDecoder:
         """See `inference.engine.model_runner.Forward`."""
         return self.head(self.hidden(tokens, positions, step)[scored])
 
+    def with_states(
+        self, tokens: Tensor, positions: Tensor, scored: Tensor, step: StepAttention
+    ) -> tuple[Tensor, Tensor]:
+        """See `inference.engine.model_runner.Forward.with_states`."""
+        states = self.hidden(tokens, positions, step)
+        return self.head(states[scored]), states
+
     def hidden(self, tokens: Tensor, positions: Tensor, step: StepAttention) -> Tensor:
         """Return the state of every token after the last norm, [N, width]."""
         x = F.embedding(tokens, self.embedding)
