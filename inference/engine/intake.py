@@ -74,7 +74,10 @@ class Intake:
         self.context_length = context_length
         self._vocabulary_size: int = model.config.get_text_config().vocab_size
         self._encoder = PromptEncoder(
-            tokenizer, template=template, vocabulary_size=self._vocabulary_size
+            tokenizer,
+            template=template,
+            vocabulary_size=self._vocabulary_size,
+            context_length=context_length,
         )
         self._end_tokens = self._encoder.end_tokens(model)
 
@@ -94,7 +97,7 @@ class Intake:
         check_params(params, vocabulary_size=self._vocabulary_size)
         if params.grammar is not None and constraint is None:
             raise InvalidRequestError("no grammars are followed here", param="grammar")
-        encoded = self._fit(self._encode(prompt), params)
+        encoded = self._fit(self._encode(prompt, params), params)
         if params.echo and encoded.text is None:
             raise InvalidRequestError("a conversation cannot be echoed", param="echo")
         constraints = [constraint]
@@ -111,11 +114,12 @@ class Intake:
             prompt_logprobs=None if params.prompt_logprobs is None else [None],
         )
 
-    def _encode(self, prompt: Prompt) -> EncodedPrompt:
+    def _encode(self, prompt: Prompt, params: SamplingParams) -> EncodedPrompt:
+        is_cut = params.truncate_prompt is not None
         if prompt.messages is not None:
-            return self._encoder.encode(prompt.messages)
+            return self._encoder.encode(prompt.messages, is_cut=is_cut)
         if prompt.text is not None:
-            return self._encoder.encode_text(prompt.text)
+            return self._encoder.encode_text(prompt.text, is_cut=is_cut)
         assert prompt.tokens is not None
         return self._encoder.take_tokens(prompt.tokens)
 

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from inference.chat_templates.control_tokens import control_tokens
 from inference.chat_templates.families import ChatTemplate
 from inference.chat_templates.rendering import end_of_turn, render_prompt
-from inference.exceptions import InvalidRequestError
+from inference.exceptions import ContextLengthExceededError, InvalidRequestError
 from inference.messages import Message
 
 
@@ -36,6 +36,9 @@ class PromptEncoder:
         tokenizer: the model's; its own chat template is used where it has one.
         template: the template to use instead; None decides by the tokenizer.
         vocabulary_size: how many tokens the model knows.
+        context_length: the model's window. A text that cannot fit into it whatever its tokens are
+            is not tokenised, as that takes seconds for every million characters; None
+            tokenises any.
     """
 
     def __init__(
@@ -44,32 +47,47 @@ class PromptEncoder:
         *,
         template: ChatTemplate | None,
         vocabulary_size: int,
+        context_length: int | None = None,
     ) -> None:
         self._tokenizer = tokenizer
+        self._context_length = context_length
+        self._longest_token = max(map(len, tokenizer.get_vocab())) if context_length else 0
         self._template = template
         self._vocabulary_size = vocabulary_size
         self._lock = threading.Lock()  # requests arrive from many threads
 
-    def encode(self, messages: Sequence[Message]) -> EncodedPrompt:
+    def encode(self, messages: Sequence[Message], *, is_cut: bool = False) -> EncodedPrompt:
         """Render the conversation and tokenise it.
 
+        Args:
+            messages: the conversation, oldest first.
+            is_cut: whether the beginning may be missing where all could not fit.
+
         Raises:
+            ContextLengthExceededError: it is far too long, and must not be cut.
             InvalidRequestError: no message, or the template refuses them, or they hold a token
                 the model does not know.
         """
         prompt = render_prompt(self._tokenizer, messages, template=self._template)
-        tokens = self._tokenise(prompt.text, add_special_tokens=prompt.needs_special_tokens)
+        text = self._bounded(prompt.text, is_cut=is_cut)
+        tokens = self._tokenise(text, add_special_tokens=prompt.needs_special_tokens)
         self._check(tokens, param="messages")
         return EncodedPrompt(tokens, prompt.stop)
 
-    def encode_text(self, text: str) -> EncodedPrompt:
+    def encode_text(self, text: str, *, is_cut: bool = False) -> EncodedPrompt:
         """Tokenise a text as it is, with what the tokenizer puts in front of every text.
 
+        Args:
+            text: the text.
+            is_cut: whether the beginning may be missing where all could not fit.
+
         Raises:
+            ContextLengthExceededError: it is far too long, and must not be cut.
             InvalidRequestError: it has no tokens, or one that the model does not know.
         """
         if not isinstance(text, str):
             raise InvalidRequestError("the prompt must be a text", param="prompt")
+        text = self._bounded(text, is_cut=is_cut)
         tokens = self._tokenise(text, add_special_tokens=True)
         self._check(tokens, param="prompt")
         return EncodedPrompt(tokens, text=text)
@@ -94,6 +112,20 @@ class PromptEncoder:
     def special_tokens(self) -> frozenset[int]:
         """The tokens that are not text."""
         return frozenset(self._tokenizer.all_special_ids)
+
+    def _bounded(self, text: str, *, is_cut: bool) -> str:
+        """Return the text, or the end of it that may fit."""
+        if self._context_length is None:
+            return text
+        most = self._context_length * self._longest_token
+        if len(text) <= most:
+            return text
+        if is_cut:
+            return text[-most:]
+        raise ContextLengthExceededError(
+            prompt_tokens=-(-len(text) // self._longest_token),
+            limit_tokens=self._context_length - 1,
+        )
 
     def _tokenise(self, text: str, *, add_special_tokens: bool) -> list[int]:
         with self._lock:

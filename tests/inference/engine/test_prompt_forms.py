@@ -167,11 +167,12 @@ def test_log_probabilities_of_answer_and_prompt_are_the_models_own(
 
 
 def test_prompt_log_probabilities_survive_a_preemption(make_engine, tiny_model, tokenizer):
+    # Some lose their blocks in the middle of their prompts, others after them.
     engine = make_engine(
-        context_length=256, kv_cache_tokens=288, prefix_cache=False, max_batched_tokens=16
+        context_length=256, kv_cache_tokens=288, prefix_cache=False, max_batched_tokens=32
     )
     params = SamplingParams(temperature=0, max_tokens=60, ignore_eos=True, prompt_logprobs=0)
-    prompts = [letter * 70 for letter in "abcdefg"]
+    prompts = [letter * 40 for letter in "abcdefghijkl"]
     for prompt in prompts:
         engine.submit(prompt[0], prompt=prompt, params=params)
 

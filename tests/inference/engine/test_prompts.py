@@ -2,14 +2,16 @@ import pytest
 
 from inference.chat_templates.families import family_named
 from inference.engine.prompts import PromptEncoder
-from inference.exceptions import InvalidRequestError
+from inference.exceptions import ContextLengthExceededError, InvalidRequestError
 from inference.messages import Message, Role
 from tests.support.engine_runs import said
 from tests.support.tiny_models import byte_tokenizer
 
 
 def encoder_of(tokenizer, *, template=None, vocabulary_size=260):
-    return PromptEncoder(tokenizer, template=template, vocabulary_size=vocabulary_size)
+    return PromptEncoder(
+        tokenizer, template=template, vocabulary_size=vocabulary_size, context_length=64
+    )
 
 
 def test_a_conversation_becomes_the_tokens_transformers_makes_of_it(tokenizer):
@@ -66,3 +68,22 @@ def test_a_family_brings_its_stop_strings(tiny_model):
 
     assert encoder.encode(said("Hi")).stop == ("###",)
     assert encoder.end_tokens(tiny_model) == {tokenizer.eos_token_id}
+
+
+@pytest.mark.parametrize("form", ["messages", "text"])
+def test_a_text_that_can_never_fit_is_refused_before_it_is_tokenised(tokenizer, form, monkeypatch):
+    encoder = encoder_of(tokenizer)
+    monkeypatch.setattr(encoder, "_tokenise", None)
+    huge = "x" * 5_000_000
+
+    with pytest.raises(ContextLengthExceededError):
+        encoder.encode(said(huge)) if form == "messages" else encoder.encode_text(huge)
+
+
+def test_of_a_text_that_may_be_cut_the_end_is_tokenised(tokenizer):
+    longest = max(map(len, tokenizer.get_vocab()))
+
+    encoded = encoder_of(tokenizer).encode_text("x" * 100_000 + "y", is_cut=True)
+
+    assert len(encoded.tokens) == 64 * longest
+    assert tokenizer.decode(encoded.tokens[-2:]) == "xy"
