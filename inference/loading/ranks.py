@@ -32,7 +32,8 @@ def join_ranks(device: str) -> None:
             first, and so on.
 
     Raises:
-        ModelLoadError: this process was started alone, or there are more processes than devices.
+        ModelLoadError: this process was started alone, cannot reach the others, or finds no device
+            of its own.
     """
     if device not in BACKENDS:
         raise ModelLoadError(f"tensor parallelism runs on {', '.join(BACKENDS)}, not on {device}")
@@ -48,6 +49,8 @@ def join_ranks(device: str) -> None:
             "tensor parallelism needs several processes; start them with"
             " torchrun --nproc-per-node N manage.py worker …"
         ) from error
+    except RuntimeError as error:
+        raise ModelLoadError(f"the processes cannot reach one another: {error}") from error
     if dist.get_world_size() < 2:
         leave_ranks()
         raise ModelLoadError("tensor parallelism needs at least two processes; one was started")

@@ -1,6 +1,7 @@
 """Worker processes of their own, a Redis that may break, and this test as the web process."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -88,9 +89,21 @@ class Workers:
         return done.stdout
 
     def kill_all(self) -> None:
+        """End every process, and those that a launcher has started."""
         for process in self.processes:
+            for child in children_of(process):
+                os.kill(child, signal.SIGKILL)
             process.kill()
             process.wait(timeout=30)
+
+
+def children_of(process: subprocess.Popen[bytes]) -> list[int]:
+    """Return the processes that one has started and that still live."""
+    try:
+        listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    except OSError:  # it has ended
+        return []
+    return [int(child) for child in listed.split()]
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from inference import client
 from inference.generation import GenerationRequest, SamplingParams
 from inference.messages import Message, Role
 from inference.providers.transport import site_bus
+from tests.inference.worker.conftest import children_of
 from tests.support.engine_runs import naive_greedy
 from tests.support.ports import wait_until
 from tests.support.tiny_models import byte_tokenizer, save_tiny_model, tiny_llama
@@ -37,11 +37,6 @@ def text_of_whole_model() -> str:
     tokenizer = byte_tokenizer()
     tokens = naive_greedy(tiny_llama(context_length=4096), tokenizer, PROMPT)
     return str(tokenizer.decode(tokens, skip_special_tokens=True))
-
-
-def children_of(process: subprocess.Popen[bytes]) -> list[int]:
-    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
-    return [int(child) for child in listed.split()]
 
 
 async def until_running(count: int) -> None:
