@@ -1,4 +1,4 @@
-"""Load a language model and its tokenizer onto a device."""
+"""Load a model and its tokenizer onto a device."""
 
 import logging
 import sys
@@ -11,6 +11,7 @@ import torch.distributed as dist
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
+    AutoModel,
     AutoModelForCausalLM,
     AutoTokenizer,
     PreTrainedModel,
@@ -20,22 +21,32 @@ from transformers.distributed.configuration_utils import DistributedConfig
 from transformers.utils.logging import disable_progress_bar
 
 from inference.exceptions import ModelLoadError
+from inference.generation import Pooling
 from inference.loading.context import context_length_of
 from inference.loading.devices import check_device, choose_dtype, memory_by_device
 from inference.loading.quantization import quantization_config
 from inference.loading.ranks import check_can_be_shared
 from inference.loading.sources import find_model
+from inference.loading.text_encoders import has_head, read_encoder_facts
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model ready to answer: evaluation mode, no gradients."""
+    """A model ready to be asked: evaluation mode, no gradients.
+
+    Attributes:
+        model: with its head, if its weights have one for generation.
+        tokenizer: the model's.
+        context_length: the window in tokens.
+        pooling: how its texts become vectors.
+    """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     context_length: int
+    pooling: Pooling = "mean"
 
 
 def load_model(
@@ -52,7 +63,7 @@ def load_model(
     revision: str | None = None,
     trust_remote_code: bool = False,
 ) -> LoadedModel:
-    """Load a decoder and its tokenizer; weights come from safetensors only.
+    """Load a decoder, or a text encoder, and its tokenizer; weights come from safetensors only.
 
     Args:
         path_or_id: a folder, or a repository of the hub.
@@ -109,10 +120,14 @@ def _load(
     if config.is_encoder_decoder:
         raise ModelLoadError(f"{folder.name!r} is an encoder-decoder; a decoder is needed")
     if "distributed_config" in placement:
+        if not has_head(config):
+            raise ModelLoadError(f"{folder.name!r} has no head; it runs in one process only")
         check_can_be_shared(config, ranks=placement["distributed_config"].tp_size)
+    facts = read_encoder_facts(folder)
     tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
     extra = {} if quantization is None else {"quantization_config": quantization}
-    model = AutoModelForCausalLM.from_pretrained(
+    auto_model = AutoModelForCausalLM if has_head(config) else AutoModel
+    model = auto_model.from_pretrained(
         folder,
         config=config,
         dtype=dtype,
@@ -123,4 +138,10 @@ def _load(
     )
     model.eval().requires_grad_(False)
     logger.debug("loaded %s in %s", folder.name, dtype)
-    return LoadedModel(model, tokenizer, context_length_of(config))
+    window = context_length_of(config)
+    return LoadedModel(
+        model,
+        tokenizer,
+        window if facts.max_tokens is None else min(window, facts.max_tokens),
+        facts.pooling,
+    )

@@ -190,6 +190,7 @@ def host_model(
         loaded.tokenizer,
         engine_config(spec, loaded),
         template=template,
+        pooling=loaded.pooling,
         draft_model=load_draft_model(spec, loaded),
         channel=channel,
     )
