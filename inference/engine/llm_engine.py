@@ -18,6 +18,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from inference.chat_templates.families import ChatTemplate
 from inference.engine.answer import Answer, StepOutput
+from inference.engine.answer_desk import AnswerDesk
 from inference.engine.block_manager import BlockManager
 from inference.engine.config import EngineConfig
 from inference.engine.embedding_intake import EmbeddingIntake
@@ -25,24 +26,22 @@ from inference.engine.encoder.choice import choose_text_runner
 from inference.engine.grammar import TokenConstraint
 from inference.engine.intake import Intake, Prompt
 from inference.engine.isolation import ForwardResult
-from inference.engine.logprobs import prompt_logprobs
 from inference.engine.memory import is_out_of_memory
 from inference.engine.parallel.channel import PlanChannel
 from inference.engine.parallel.runner import LeadingRunner
-from inference.engine.pooled_answer import PooledAnswer
 from inference.engine.request import Request
 from inference.engine.request_book import RequestBook
 from inference.engine.runner_choice import choose_runner
 from inference.engine.sampler import Sampled, Sampler
 from inference.engine.scheduler import Scheduler
-from inference.engine.sequence import Chunk, Sequence
+from inference.engine.sequence import Chunk
 from inference.engine.speculation.choice import beside_draft_model, make_speculator
 from inference.engine.stats import EngineLoad, EngineStats, StepStats, Totals
 from inference.engine.stopwatch import Stopwatch
 from inference.engine.validation import check_turn
 from inference.engine.warming import warm_up
 from inference.exceptions import InvalidRequestError, ModelLoadError, QueueFullError
-from inference.generation import Failure, FinishReason, Pooling, SamplingParams
+from inference.generation import Failure, Pooling, SamplingParams
 from inference.messages import Message
 
 logger = logging.getLogger(__name__)
@@ -139,9 +138,16 @@ class LLMEngine:
             can_take_back=chosen.runner.has_prefix_reuse,
         )
         self._book = RequestBook()
-        self._answers: dict[Sequence, Answer | PooledAnswer] = {}  # those the scheduler knows
         self._stepping_thread: int | None = None
         self._totals = Totals()
+        self._desk = AnswerDesk(
+            self._book,
+            scheduler=self._scheduler,
+            blocks=self._blocks,
+            runner=self._runner,
+            speculator=self._speculator,
+            totals=self._totals,
+        )
         self._step_watch = Stopwatch()
         self._forward_watch = Stopwatch()
         self._sampling_watch = Stopwatch()
@@ -313,7 +319,7 @@ class LLMEngine:
             (sequence, answer.sampling)
             for sequence in running
             if sequence.pending_tokens == 1
-            and isinstance(answer := self._answers[sequence], Answer)
+            and isinstance(answer := self._desk.answer_of(sequence), Answer)
         ]
         room = self.config.max_batched_tokens - len(running)
         self._speculator.plan(candidates, room=room)
@@ -349,20 +355,13 @@ class LLMEngine:
         """Hand arrivals to the scheduler and end what was cancelled or waited too long."""
         arrived, cancelled = self._book.take_news()
         for request in arrived:
-            self._begin(request.answers[0])
+            self._desk.begin(request.answers[0])
         outputs = []
         for request in cancelled:
-            for answer in request.answers:
-                if answer.finish_reason is None:
-                    outputs += self._give(answer, answer.end(FinishReason.CANCELLED))
+            outputs += self._desk.cancel(request)
         for sequence in self._scheduler.overdue():
-            outputs += self._fail(sequence, NO_SLOT)
+            outputs += self._desk.fail(sequence, NO_SLOT)
         return outputs
-
-    def _begin(self, answer: Answer | PooledAnswer) -> None:
-        """Let an answer wait for its turn."""
-        self._answers[answer.sequence] = answer
-        self._scheduler.add(answer.sequence)
 
     def _advance(self, result: ForwardResult) -> list[StepOutput]:
         """Note what was computed, sample, and turn tokens into outputs."""
@@ -373,9 +372,9 @@ class LLMEngine:
                 "%s failed on %s", self.config.name, chunk.sequence.request_id, exc_info=error
             )
             failure = NO_MEMORY if is_out_of_memory(error) else NO_RESULT
-            outputs += self._fail(chunk.sequence, failure)
-        answers, rows = self._read(result)
-        outputs += self._tell_vectors(result)
+            outputs += self._desk.fail(chunk.sequence, failure)
+        answers, rows = self._desk.read(result)
+        outputs += self._desk.tell_vectors(result)
         if answers:
             # Usually every row is sampled, once and in order.
             is_plain = rows == list(range(len(result.logits)))
@@ -385,7 +384,7 @@ class LLMEngine:
             now = time.monotonic()
             for answer, run in zip(answers, chosen, strict=True):
                 self._totals.count_tokens(answer.sequence, len(run), now=now)
-                outputs += self._take_run(answer, run)
+                outputs += self._desk.take(answer, run)
         return outputs
 
     def _choose(self, logits: Tensor, answers: list[Answer]) -> list[list[Sampled]]:
@@ -398,123 +397,6 @@ class LLMEngine:
         self._totals.drafted_tokens = self._speculator.drafted_tokens
         self._totals.accepted_tokens = self._speculator.accepted_tokens
         return chosen
-
-    def _read(self, result: ForwardResult) -> tuple[list[Answer], list[int]]:
-        """Note what was computed; return the answers that get a token and their rows of scores.
-
-        An answer that has just read its prompt comes after those that share it: they fork before
-        it can end. One with a draft has a row for each guess before its own.
-        """
-        answers: list[Answer] = []
-        rows: list[int] = []
-        first = 0
-        for chunk in result.chunks:
-            answer = self._answers[chunk.sequence]
-            guesses = len(chunk.sequence.draft)
-            chunk.sequence.computed_tokens = chunk.end - guesses
-            if isinstance(answer, PooledAnswer):
-                continue
-            if chunk.sequence.scores_prompt:
-                scores = result.logits[first : first + chunk.scored]
-                self._tell_prompt(chunk, scores, answer.sampling.params)
-            first += chunk.scored
-            if chunk.is_sampled:
-                unborn = self._book[answer.request_id].take_unborn()
-                answers += [*unborn, answer]
-                rows += [first - 1] * len(unborn)
-                rows += range(first - 1 - guesses, first)
-        return answers, rows
-
-    def _tell_vectors(self, result: ForwardResult) -> list[StepOutput]:
-        """Return the vectors of the texts that have been read to their end."""
-        outputs = []
-        for chunk in result.chunks:
-            answer = self._answers[chunk.sequence]
-            if isinstance(answer, PooledAnswer) and not chunk.sequence.pending_tokens:
-                output = answer.tell()
-                if output.failure is None:
-                    self._blocks.remember(chunk.sequence)
-                outputs += self._give(answer, output)
-        return outputs
-
-    def _tell_prompt(self, chunk: Chunk, logits: Tensor, params: SamplingParams) -> None:
-        """Keep the log-probabilities of the prompt's tokens that follow those of a chunk."""
-        sequence = chunk.sequence
-        told = self._book[sequence.request_id].prompt_logprobs
-        assert told is not None
-        assert params.prompt_logprobs is not None
-        # After a preemption some have been told already.
-        tokens = sequence.tokens[len(told) : chunk.end + 1]
-        skipped = len(told) - 1 - chunk.start
-        told += prompt_logprobs(logits[skipped:], tokens, params.prompt_logprobs)
-        sequence.scores_prompt = not chunk.is_sampled
-
-    def _take_run(self, answer: Answer, run: list[Sampled]) -> list[StepOutput]:
-        """Give an answer its tokens, the accepted guesses first, until one ends it."""
-        outputs = []
-        for place, sampled in enumerate(run):
-            if answer.finish_reason is not None:
-                break
-            if place:
-                answer.sequence.computed_tokens += 1  # the guess before it, read in this step
-            outputs += self._take(answer, sampled)
-        return outputs
-
-    def _take(self, answer: Answer, sampled: Sampled) -> list[StepOutput]:
-        """Give an answer its token; one that begins with it begins to run."""
-        if sampled.failure is not None:
-            return self._give(answer, answer.fail(sampled.failure))
-        is_new = answer.sequence not in self._answers
-        if not is_new:
-            # Only now is it known that what the blocks hold are numbers.
-            self._blocks.remember(answer.sequence)
-        output = answer.take(sampled)
-        if is_new and output.finish_reason is None:
-            self._fork(self._book[answer.request_id].answers[0].sequence, answer)
-        return self._give(answer, output)
-
-    def _fork(self, parent: Sequence, answer: Answer) -> None:
-        """Let an answer go on from the prompt that its request's first one has read."""
-        if not self._runner.has_prefix_reuse:
-            self._begin(answer)
-            return
-        self._answers[answer.sequence] = answer
-        self._blocks.remember(parent)
-        copies = self._scheduler.fork(parent, answer.sequence)
-        if copies:
-            self._runner.copy_blocks(copies)
-
-    def _fail(self, sequence: Sequence, failure: Failure) -> list[StepOutput]:
-        """End an answer that cannot go on."""
-        answer = self._answers[sequence]
-        return self._give(answer, answer.fail(failure))
-
-    def _give(self, answer: Answer | PooledAnswer, output: StepOutput) -> list[StepOutput]:
-        """Hand out an answer's output, and forget the answer after its last one."""
-        request = self._book[answer.request_id]
-        leaving = request.release(answer, output)
-        if output.finish_reason is None:
-            return leaving
-        self._forget(answer, is_broken=output.failure is not None)
-        unborn = request.take_unborn()
-        for other in unborn:  # nobody is left to read their prompt
-            end = other.end(FinishReason.CANCELLED)
-            leaving += self._give(other, other.fail(output.failure) if output.failure else end)
-        if not unborn and not request.is_open:  # else the last of them has closed it
-            self._book.close(request)
-            self._totals.count(request.outcome, request.usage)
-        return leaving
-
-    def _forget(self, answer: Answer | PooledAnswer, *, is_broken: bool) -> None:
-        """Take back what an answer held, if it ever held anything."""
-        if self._answers.pop(answer.sequence, None) is None:
-            return
-        if is_broken:
-            self._runner.clear_blocks(self._blocks.disown(answer.sequence))
-        self._scheduler.remove(answer.sequence)
-        self._runner.forget(answer.sequence)
-        if self._speculator is not None:
-            self._speculator.forget(answer.sequence)
 
     def _waiting_count(self) -> int:
         return self._book.arrived_count + len(self._scheduler.waiting)
