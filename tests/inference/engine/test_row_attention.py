@@ -6,6 +6,7 @@ from inference.engine.flat_batch import Run, Span
 from inference.engine.kv_cache import CacheShape, KVCache
 from inference.engine.row_attention import PADDING_TOKENS, RowStep, group_spans
 from tests.support.flat_batches import batch_of, placed
+from tests.support.slow_attention import attend_slowly
 
 OPTIONS = [
     ScoreOptions(),
@@ -15,24 +16,6 @@ OPTIONS = [
 ]
 SHAPE = CacheShape(rows=4, row_blocks=6, block_size=4)
 KEY_SIZE, VALUE_SIZE = 8, 6
-
-
-def attend_slowly(queries, keys, values, options):
-    """One query at a time, straight from the formula; queries [n, heads, D], keys [T, heads, D]."""
-    total, count = len(keys), len(queries)
-    groups = queries.shape[1] // keys.shape[1]
-    mixed = queries.new_empty(count, queries.shape[1], values.shape[2])
-    scaling = KEY_SIZE**-0.5 if options.scaling is None else options.scaling
-    for query in range(count):
-        position = total - count + query
-        window = options.sliding_window or total
-        seen = slice(max(0, position - window + 1), position + 1)
-        for head in range(queries.shape[1]):
-            scores = keys[seen, head // groups] @ queries[query, head] * scaling
-            if options.softcap is not None:
-                scores = torch.tanh(scores / options.softcap) * options.softcap
-            mixed[query, head] = scores.softmax(-1) @ values[seen, head // groups]
-    return mixed
 
 
 def check_step(sequences, counts, *, key_heads=2, options=OPTIONS[0], dtype=torch.float32):
