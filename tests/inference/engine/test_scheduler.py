@@ -89,13 +89,32 @@ def test_a_prompt_waits_until_the_cache_has_room_for_it():
     assert (before, after) == (["a"], ["b"])
 
 
-def test_the_youngest_gives_way_and_comes_back_first():
+def test_room_is_kept_for_those_who_run_when_another_is_let_in():
+    scheduler = scheduler_of(blocks=5, tokens=16)
+    scheduler.add(sequence_of("runs", 7))
+    scheduler.add(sequence_of("waits", 7))
+
+    names = {name for _ in range(8) for name, _, _ in run_step(scheduler)}
+
+    assert names == {"runs"}  # the two would have needed the fifth block before long
+    assert scheduler.preemption_count == 0
+
+
+def test_no_room_is_kept_for_what_nobody_will_say():
     scheduler = scheduler_of(blocks=4, tokens=16)
+    scheduler.add(sequence_of("short", 7, max_tokens=1))
+    scheduler.add(sequence_of("next", 6))
+
+    assert [name for name, _, _ in run_step(scheduler)] == ["short", "next"]
+
+
+def test_the_youngest_gives_way_and_comes_back_first():
+    scheduler = scheduler_of(blocks=6, tokens=16)
     old, young = sequence_of("old", 7), sequence_of("young", 7)
     scheduler.add(old)
     scheduler.add(young)
     scheduler.add(sequence_of("late", 3))
-    steps = [run_step(scheduler) for _ in range(4)]
+    steps = [run_step(scheduler) for _ in range(7)]
 
     assert [name for name, _, _ in steps[0]] == ["old", "young"]
     assert [name for name, _, _ in steps[-1]] == ["old"]
@@ -181,12 +200,12 @@ def test_an_urgent_request_is_let_in_first():
 
 
 def test_the_least_urgent_gives_way_before_the_youngest():
-    scheduler = scheduler_of(blocks=4, tokens=16)
+    scheduler = scheduler_of(blocks=6, tokens=16)
     scheduler.add(sequence_of("patient", 7, priority=5))
     run_step(scheduler)
     scheduler.add(sequence_of("urgent", 7))
 
-    steps = [run_step(scheduler) for _ in range(3)]
+    steps = [run_step(scheduler) for _ in range(6)]
 
     assert [name for name, _, _ in steps[-1]] == ["urgent"]
     assert [sequence.request_id for sequence in scheduler.waiting] == ["patient"]
@@ -194,7 +213,7 @@ def test_the_least_urgent_gives_way_before_the_youngest():
 
 def test_whoever_gives_way_again_and_again_comes_to_an_end():
     clock = Clock()
-    scheduler = scheduler_of(blocks=4, tokens=16, seqs=2, ageing_s=5.0, clock=clock)
+    scheduler = scheduler_of(blocks=6, tokens=16, seqs=2, ageing_s=5.0, clock=clock)
     patient = sequence_of("patient", 7, priority=2, max_tokens=9)
     scheduler.add(patient)
     running = []
