@@ -11,12 +11,8 @@ from inference.engine.config import EngineConfig
 from inference.engine.encoder.attention import TEXT_ATTENTION
 from inference.engine.encoder.runner import EqualBatches, FlatTexts, TextForward, TextRunner
 from inference.engine.placement import input_device
-from inference.engine.runner_choice import (
-    LARGEST_ERROR,
-    LARGEST_ERROR_LOW_PRECISION,
-    ChosenRunner,
-    shape_for,
-)
+from inference.engine.probing import LARGEST_ERROR, LARGEST_ERROR_LOW_PRECISION
+from inference.engine.runner_choice import ChosenRunner, shape_for
 from inference.exceptions import ModelLoadError
 
 logger = logging.getLogger(__name__)
