@@ -249,7 +249,7 @@ def make_draft_model(
         raise ModelLoadError(f"{config.name} cannot guess ahead: its memory cannot be cut back")
     blocks = BlockManager(
         block_count=chosen.shape.block_count,
-        block_size=config.block_size,
+        block_size=chosen.shape.block_size,
         row_blocks=chosen.shape.row_blocks,
         reuse_prefixes=config.prefix_cache,
     )

@@ -96,7 +96,12 @@ class Speculator:
     ) -> list[DraftRequest]:
         """Say how far each sequence may be guessed ahead; the room is shared evenly."""
         requests = []
-        able = [pair for pair in candidates if not pair[1].is_edited]
+        able = [
+            (sequence, sampling)
+            for sequence, sampling in candidates
+            # The end of a prompt may be scored for several answers, which share no draft.
+            if sequence.completion_tokens and not sampling.is_edited
+        ]
         for sequence, sampling in able:
             pace = self._paces.setdefault(sequence, Pace(self._most_tokens))
             # One token follows the draft and must still fit.

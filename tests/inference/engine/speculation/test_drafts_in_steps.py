@@ -20,6 +20,13 @@ def decoding(scheduler, *names, length=7):
     return sequences
 
 
+def leave_free(scheduler, *, blocks):
+    """Give all blocks but so many to somebody who never gives way."""
+    manager = scheduler._blocks
+    taken = (manager.free_blocks - blocks) * manager.block_size
+    assert manager.grow(Sequence("elsewhere", [], 0, 1), taken)
+
+
 def test_a_chunk_goes_on_into_the_draft_and_every_guess_is_scored():
     sequence = Sequence("a", [1, 2, 3, 4], 4, 50, computed_tokens=3, draft=[7, 8])
 
@@ -61,8 +68,9 @@ def test_a_draft_never_takes_anothers_token():
 
 
 def test_a_draft_without_blocks_is_given_up_before_anybody_gives_way():
-    scheduler = scheduler_of(blocks=4)
+    scheduler = scheduler_of()
     first, _ = decoding(scheduler, "a", "b")
+    leave_free(scheduler, blocks=0)
     first.draft[:] = [1, 2]
 
     counts = [chunk.count for chunk in scheduler.schedule()]
@@ -73,8 +81,9 @@ def test_a_draft_without_blocks_is_given_up_before_anybody_gives_way():
 
 
 def test_a_sequence_that_gives_way_loses_its_draft():
-    scheduler = scheduler_of(blocks=5)
+    scheduler = scheduler_of()
     first, second = decoding(scheduler, "a", "b")
+    leave_free(scheduler, blocks=1)
     for sequence in (first, second):
         sequence.computed_tokens = 8
         sequence.tokens.append(9)

@@ -208,6 +208,23 @@ def test_a_seed_gives_the_same_answer_with_and_without(make_engine, speculation)
     assert answers[speculation] == answers["off"]
 
 
+@pytest.mark.parametrize("speculation", SPECULATIONS)
+def test_several_answers_from_one_prompt_are_the_same_with_and_without(make_engine, speculation):
+    params = SamplingParams(
+        temperature=0.4, seed=3, n=3, max_tokens=20, ignore_eos=True, prompt_logprobs=1, logprobs=1
+    )
+    prompt = [70, 80, 90, 70, 80, 90, 70, 80, 90]  # its last token makes a chunk of its own
+    found = {}
+    for kind in ("off", speculation):
+        engine = make_engine(kind, max_batched_tokens=8, max_num_seqs=4)
+        engine.submit("a", prompt_token_ids=prompt, params=params)
+        outputs = drain(engine)["a"]
+        found[kind] = [tokens_of([o for o in outputs if o.choice == choice]) for choice in range(3)]
+
+    assert [len(tokens) for tokens in found["off"]] == [20, 20, 20]
+    assert found[speculation] == found["off"]
+
+
 SAMPLED = SamplingParams(temperature=1.5, top_k=3, max_tokens=4, ignore_eos=True)
 PROMPT = [70, 80, 90, 80, 70]
 

@@ -77,6 +77,10 @@ def test_requests_whose_tokens_change_the_next_scores_run_without_drafts():
     assert limits(*pairs) == {"free": 4}
 
 
+def test_the_end_of_a_prompt_is_read_without_a_draft():
+    assert limits((decoding("reading", said=0), state()), (decoding("b"), state())) == {"b": 4}
+
+
 def test_only_sampled_requests_without_a_seed_have_their_guesses_drawn():
     proposer = Foreteller()
     pairs = [
