@@ -8,14 +8,14 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from inference.engine.attention import ScoreOptions
+from inference.engine.config import Weights
 from inference.engine.decoder.fused_decoder import FusedDecoder, FusedLayer, Norm
 from inference.engine.decoder.projections import (
     DenseProjection,
-    PackedProjection,
     are_alike,
-    can_pack,
     join,
 )
+from inference.engine.decoder.weight_layouts import HEAD_LAYS, LAYS
 from inference.engine.placement import is_shared
 
 FUSABLE_TYPES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
@@ -48,20 +48,29 @@ def fuse(model: PreTrainedModel) -> FusedDecoder | None:
     )
 
 
-def pack(model: PreTrainedModel, decoder: FusedDecoder) -> None:
-    """Lay a fused decoder's weights out for this processor, where that pays.
+def pack(model: PreTrainedModel, decoder: FusedDecoder, weights: Weights = "as_loaded") -> int:
+    """Lay a fused decoder's weights out for this processor, where that pays, or in fewer bits.
 
     From then on only the decoder can compute: the model's own weights are let go one by one, so
     that there is never more than one of them twice in memory.
+
+    Returns:
+        Bytes that the projections take less than before.
     """
+    saved = 0
     for owner, name, linears in _projections(model, decoder):
-        projection = getattr(owner, name)
-        if not can_pack(projection.weight):
+        before = getattr(owner, name)
+        lay = (HEAD_LAYS if name == "head" else LAYS)[weights]
+        projection = lay(before.weight, before.bias)
+        if projection is None:
             continue
-        setattr(owner, name, PackedProjection(projection.weight, projection.bias))
+        setattr(owner, name, projection)
+        saved -= projection.stored_bytes
         for linear in linears:
             if linear.weight is not model.get_input_embeddings().weight:  # a tied head
+                saved += linear.weight.nbytes
                 linear.weight = nn.Parameter(linear.weight.new_empty(0), requires_grad=False)
+    return saved
 
 
 def _projections(

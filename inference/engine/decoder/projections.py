@@ -12,7 +12,13 @@ PACKED_ROWS = 16
 
 
 class Projection(Protocol):
-    """x times the transpose of a weight [out, in], plus a bias where there is one."""
+    """x times the transpose of a weight [out, in], plus a bias where there is one.
+
+    Attributes:
+        stored_bytes: memory that the weight takes.
+    """
+
+    stored_bytes: int
 
     def __call__(self, x: Tensor) -> Tensor:
         """Project x [N, in] to [N, out]."""
@@ -32,6 +38,7 @@ class DenseProjection:
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self.weight = weight
         self.bias = bias
+        self.stored_bytes = weight.nbytes
 
     def __call__(self, x: Tensor) -> Tensor:
         """See `Projection`."""
@@ -59,6 +66,7 @@ class PackedProjection:
     def __init__(self, weight: Tensor, bias: Tensor | None) -> None:
         self._weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), PACKED_ROWS)  # noqa: SLF001 (has no public name)
         self._bias = bias
+        self.stored_bytes = weight.nbytes
 
     def __call__(self, x: Tensor) -> Tensor:
         """See `Projection`."""
@@ -73,6 +81,11 @@ class PackedProjection:
             x, residual, self._weight, self._bias, "add"
         )
         return result
+
+    def unpacked(self) -> Tensor:
+        """Return the weight in the order it had, [out, in]."""
+        weight: Tensor = self._weight.to_dense()
+        return weight
 
 
 def can_pack(weight: Tensor) -> bool:
@@ -104,5 +117,5 @@ def are_alike(linears: Sequence[nn.Module]) -> bool:
     return (
         all(type(linear) is nn.Linear for linear in linears)
         and len({linear.bias is None for linear in linears}) == 1
-        and len({(linear.weight.dtype, linear.weight.device) for linear in linears}) == 1  # type: ignore[union-attr]
+        and len({(linear.weight.dtype, linear.weight.device) for linear in linears}) == 1
     )
