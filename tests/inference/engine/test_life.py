@@ -25,7 +25,7 @@ def assert_nothing_is_left(engine):
     assert engine.stats().used_blocks == 0
     assert not engine._blocks._promised.any()
     assert not engine._blocks._users.any()
-    assert not engine._answers
+    assert not engine._desk._answers
     assert not engine._scheduler._running_of
     assert not engine._scheduler.waiting._classes
     assert not engine._scheduler.waiting._newcomers
