@@ -11,8 +11,8 @@ from inference.engine.memory import profile_peak_bytes
 from inference.engine.model_runner import ModelRunner
 from inference.engine.sequence import Chunk, Sequence
 
-RunnerOver = Callable[[KVCache], ModelRunner]
-"""Makes a runner over a cache."""
+RunnerOver = Callable[[CacheShape], tuple[ModelRunner, KVCache]]
+"""Makes a cache and a runner over it."""
 
 
 def largest_step(config: EngineConfig, *, context_length: int) -> tuple[list[Chunk], CacheShape]:
@@ -27,7 +27,7 @@ def largest_step(config: EngineConfig, *, context_length: int) -> tuple[list[Chu
     for number in range(config.max_num_seqs):
         count = 1 + min(left, context_length - 1)
         left -= count - 1
-        blocks = -(-count // config.block_size)
+        blocks = -(-count // config.block_tokens)
         sequence = Sequence(
             f"dummy {number}",
             [0] * count,
@@ -38,7 +38,7 @@ def largest_step(config: EngineConfig, *, context_length: int) -> tuple[list[Chu
         )
         chunks.append(Chunk(sequence, 0, count, scored=1))
         first += blocks
-    return chunks, CacheShape(rows=1, row_blocks=first, block_size=config.block_size)
+    return chunks, CacheShape(rows=1, row_blocks=first, block_size=config.block_tokens)
 
 
 def step_peak_bytes(
@@ -49,16 +49,17 @@ def step_peak_bytes(
     Where it does not fit at all, that is more than any device has.
 
     Args:
-        runner_over: makes the runner that is going to be used over a cache of the step's own.
+        runner_over: makes the runner that is going to be used, and a cache of the step's own.
         device: where memory is counted; see `profile_peak_bytes` for where it is not.
         config: how large a step may be.
         context_length: the window.
     """
     chunks, shape = largest_step(config, context_length=context_length)
-    cache = KVCache(shape)
+    runner, cache = runner_over(shape)
+    in_order = sorted(chunks, key=lambda chunk: chunk.count)  # as the runners have it
 
     def run() -> None:
-        logits = runner_over(cache).compute(chunks)
+        logits = runner.compute(in_order)
         # Sampling works on a few copies in full precision.
         logits.float().softmax(dim=-1).cumsum(dim=-1)
 

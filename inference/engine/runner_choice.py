@@ -5,19 +5,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from inference.engine.attention import PACKED_ATTENTION
+from inference.engine.cache_layouts import Layout, layouts_for, with_block_size
 from inference.engine.config import EngineConfig
-from inference.engine.decoder.fusing import fuse, pack
+from inference.engine.decoder.fusing import fuse
 from inference.engine.kv_cache import CacheShape, KVCache
-from inference.engine.layouts import Layout, layouts_for, with_block_size
 from inference.engine.memory import cache_bytes
 from inference.engine.model_runner import Forward, ModelRunner, PlainRunner, TransformersForward
 from inference.engine.parallel.agreement import smallest_of_all
-from inference.engine.placement import input_device, is_shared, is_spread
+from inference.engine.placement import is_shared, is_spread
 from inference.engine.probing import PROBE_SHAPE, own_scores, problem_of
 from inference.engine.profiling import step_peak_bytes
+from inference.engine.weight_choice import check_weights, lay_out_fused, lay_out_linears
 from inference.exceptions import ModelLoadError
 
 logger = logging.getLogger(__name__)
@@ -52,25 +54,28 @@ def choose_runner(
     is tried. A model that runs in the flat batch belongs to the engine from then on.
 
     Raises:
-        ModelLoadError: no way gives the model's own scores.
+        ModelLoadError: no way gives the model's own scores, or its weights cannot be kept as asked.
     """
     original = model.config._attn_implementation  # noqa: SLF001 (the only place it is told)
-    expected = _own_scores(model)
+    expected = own_scores(model)
     layouts = list(layouts_for(model, config))
+    check_weights(model, config, is_fused=True)
     fused = fuse(model)
     if fused is not None:
         way = _way_over(layouts, fused, model, expected, config)
         if way is not None:
-            pack(model, fused)
+            lay_out_fused(model, fused, config, runner=way.runner, expected=expected)
             return _sized("fused", way, model, config, context_length)
+    check_weights(model, config, is_fused=False)
     model.set_attn_implementation(PACKED_ATTENTION)
     whole = TransformersForward(model, is_spread=is_spread(model))
     way = _way_over(layouts, whole, model, expected, config)
     if way is not None:
+        lay_out_linears(model, config, runner=way.runner, expected=expected)
         return _sized("packed", way, model, config, context_length)
     logger.warning("%s runs one sequence at a time", config.name)
     model.set_attn_implementation(original)
-    plain_problem = _problem_of(PlainRunner(model), model, expected, is_batched=False)
+    plain_problem = problem_of(PlainRunner(model), model, expected, is_batched=False)
     if plain_problem is not None:
         raise ModelLoadError(f"{config.name} cannot be served by this engine: {plain_problem}")
     shape = shape_for(config, config.kv_cache_tokens or 2**62, context_length)
@@ -85,11 +90,13 @@ class Way:
         forward: the forward pass.
         layout: of the cache.
         probed: the small cache it was tried with.
+        runner: what tried it.
     """
 
     forward: Forward
     layout: Layout
     probed: KVCache
+    runner: ModelRunner
 
 
 def _way_over(
@@ -106,9 +113,9 @@ def _way_over(
             size = with_block_size(config, layout).block_tokens
             shape = CacheShape(rows=1, row_blocks=PROBE_SHAPE.block_count, block_size=size)
         runner, probed = layout.trial(forward, shape)
-        problem = _problem_of(runner, model, expected, is_batched=True)
+        problem = problem_of(runner, model, expected, is_batched=True)
         if problem is None:
-            return Way(forward, layout, probed)
+            return Way(forward, layout, probed, runner)
         logger.warning(
             "%s is not computed by %s over %s: %s",
             config.name, type(forward).__name__, layout.name, problem,

@@ -132,13 +132,22 @@ class DecodeGraphs:
 
 
 class CudaRecorder:
-    """Captures CUDA graphs that share one pool of memory."""
+    """Captures CUDA graphs that share one pool of memory.
 
-    def __init__(self) -> None:
+    Args:
+        device: where they compute.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, compute: Callable[[], Tensor]) -> tuple[Recording, Tensor]:
         """See `Record`; what prepares itself at its first call does so before."""
+        with torch.cuda.device(self._device):
+            return self._capture(compute)
+
+    def _capture(self, compute: Callable[[], Tensor]) -> tuple[Recording, Tensor]:
         aside = torch.cuda.Stream()
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):

@@ -46,7 +46,7 @@ class Staging:
             memory = self.room(shape)
         memory.copy_(self._host[: shape.words], non_blocking=True)
         if self._sent is not None:
-            self._sent.record()
+            self._sent.record(torch.cuda.current_stream(self._device))
         return cut(memory, shape)
 
     def room(self, shape: StepShape) -> Tensor:

@@ -98,7 +98,7 @@ def test_usage_counts_prompt_answer_and_what_the_cache_knew(make_engine, tokeniz
     expected = len(prompt_ids(tokenizer, "What is the capital of France?"))
     assert (first.prompt_tokens, first.cached_tokens) == (expected, 0)
     assert second.prompt_tokens == expected
-    assert second.cached_tokens == (expected - 1) // engine.config.block_size * 16
+    assert second.cached_tokens == (expected - 1) // 16 * 16
 
 
 def test_the_next_turn_of_a_conversation_reads_only_what_is_new(make_engine):

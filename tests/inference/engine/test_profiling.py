@@ -45,10 +45,14 @@ def test_the_largest_step_can_be_computed():
 
 
 def test_on_cpu_the_largest_step_is_not_tried():
-    def refuse(cache):
-        raise AssertionError("nobody counts memory here")
+    class Refusing:
+        def compute(self, chunks):
+            raise AssertionError("nobody counts memory here")
 
-    peak = step_peak_bytes(refuse, torch.device("cpu"), EngineConfig(), context_length=512)
+    def runner_over(shape):
+        return Refusing(), KVCache(shape)
+
+    peak = step_peak_bytes(runner_over, torch.device("cpu"), EngineConfig(), context_length=512)
 
     assert peak == 0
 
