@@ -26,8 +26,8 @@ from benchmarks.engine_options import (
 from benchmarks.engine_rows import (
     Row,
     Unavailable,
-    kept_rows,
-    place_in_table,
+    earlier_rows,
+    merged,
     ratios_of,
     row_of,
 )
@@ -35,7 +35,7 @@ from benchmarks.peers.catalog import OURS, PEERS
 from benchmarks.peers.environments import PeerUnavailableError
 from benchmarks.peers.job import Job
 from benchmarks.peers.measuring import measurements_of
-from benchmarks.report import list_of, report, table_of
+from benchmarks.report import list_of, table_of, write
 from benchmarks.shapes import LLAMA, QWEN, TINY
 
 FULL = Setting((LLAMA, QWEN), DTYPES, (1, 4, 8, 16, 32), 128, 128, 3)
@@ -77,30 +77,25 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print and write."""
+    """Measure, print and write; the file is up to date after each engine."""
     options = parse(arguments)
     bandwidth = read_bandwidth(options.device, options.threads)
-    rows: list[Row] = []
+    facts = {"read_bandwidth_bytes_per_s": bandwidth, **facts_of(options)}
+    earlier = earlier_rows(options.keep)
+    measured: list[Row] = []
     missing: list[Unavailable] = []
     for model, job in jobs_of(options):
         for name in (OURS, *options.peers):
             try:
-                rows += measure(name, model, job, options.peers_home, bandwidth)
+                measured += measure(name, model, job, options.peers_home, bandwidth)
             except PeerUnavailableError as error:
                 missing.append(Unavailable(name, model, job.dtype, error.reason))
-    rows = sorted([*rows, *kept_rows(options.keep, rows)], key=place_in_table)
-    ratios = [asdict(ratio) for ratio in ratios_of(rows)]
-    unavailable = [asdict(peer) for peer in missing]
-    report(
-        rows,
-        options,
-        ratios=ratios,
-        unavailable=unavailable,
-        read_bandwidth_bytes_per_s=bandwidth,
-        **facts_of(options),
-    )
-    for records in filter(None, (ratios, unavailable)):
-        print("\n" + table_of(records))
+            rows = merged(earlier, measured)
+            ratios = [asdict(ratio) for ratio in ratios_of(rows)]
+            unavailable = [asdict(peer) for peer in missing]
+            write(rows, options, ratios=ratios, unavailable=unavailable, **facts)
+    for records in filter(None, ([asdict(row) for row in rows], ratios, unavailable)):
+        print(table_of(records) + "\n")
 
 
 if __name__ == "__main__":

@@ -118,15 +118,20 @@ def ratios_of(rows: Sequence[Row]) -> list[Ratio]:
     return found
 
 
-def place_in_table(row: Row) -> tuple[str, int, int, int]:
-    """Order rows by model, precision, engine (ours first) and streams."""
-    return row.model, DTYPES.index(row.dtype), list(PEERS).index(row.engine), row.streams
-
-
-def kept_rows(file: Path | None, measured: Sequence[Row]) -> list[Row]:
-    """Return the rows of an earlier report that this run did not measure again."""
+def earlier_rows(file: Path | None) -> list[Row]:
+    """Return the rows of an earlier report."""
     if file is None:
         return []
-    again = {(row.engine, row.model, row.dtype, row.streams) for row in measured}
-    rows = [Row(**row) for row in json.loads(file.read_text(encoding="utf-8"))["rows"]]
-    return [row for row in rows if (row.engine, row.model, row.dtype, row.streams) not in again]
+    return [Row(**row) for row in json.loads(file.read_text(encoding="utf-8"))["rows"]]
+
+
+def merged(earlier: Sequence[Row], measured: Sequence[Row]) -> list[Row]:
+    """Put two reports together; what was measured again counts.
+
+    Ordered by model, precision, engine (ours first) and streams.
+    """
+    by_place = {
+        (row.model, DTYPES.index(row.dtype), list(PEERS).index(row.engine), row.streams): row
+        for row in (*earlier, *measured)
+    }
+    return [by_place[place] for place in sorted(by_place)]

@@ -39,19 +39,24 @@ def list_of(kind: Callable[[str], Any], allowed: Collection[Any] = ()) -> Callab
 
 
 def report(rows: Sequence[Any], options: argparse.Namespace, **facts: Any) -> None:
-    """Print rows as a table, and write them with `facts` to the file that was asked for.
+    """Print rows as a table, and write them with `facts` to the file that was asked for."""
+    print(table_of([asdict(row) for row in rows]))
+    write(rows, options, **facts)
+
+
+def write(rows: Sequence[Any], options: argparse.Namespace, **facts: Any) -> None:
+    """Write rows to the file that was asked for, if one was.
 
     Args:
         rows: dataclass instances of one kind.
         options: what `parse_options` returned.
         facts: what the numbers depend on: sizes, versions, the machine's kind.
     """
-    records = [asdict(row) for row in rows]
-    print(table_of(records))
-    if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        document = json.dumps({"rows": records, **facts}, indent=2)
-        options.json.write_text(document + "\n", encoding="utf-8")
+    if options.json is None:
+        return
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    document = json.dumps({"rows": [asdict(row) for row in rows], **facts}, indent=2)
+    options.json.write_text(document + "\n", encoding="utf-8")
 
 
 def table_of(records: Sequence[dict[str, Any]]) -> str:

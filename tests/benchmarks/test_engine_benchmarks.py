@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import engine, engine_length, engine_overhead, engine_turns
-from benchmarks.engine_rows import Row, kept_rows, ratios_of
+from benchmarks.engine_rows import Row, earlier_rows, merged, ratios_of
 from benchmarks.peers.catalog import Peer
 from benchmarks.shapes import TINY, saved_model
 
@@ -74,9 +74,9 @@ def test_an_earlier_report_fills_what_was_not_measured_again(tmp_path):
     rows = [asdict(row("engine", 1, 30)), asdict(row("vllm", 1, 40))]
     earlier.write_text(json.dumps({"rows": rows}), encoding="utf-8")
 
-    kept = kept_rows(earlier, measured=[row("engine", 1, 60)])
+    together = merged(earlier_rows(earlier), [row("engine", 1, 60)])
 
-    assert kept == [row("vllm", 1, 40)]
+    assert together == [row("engine", 1, 60), row("vllm", 1, 40)]
 
 
 def test_a_serial_peer_is_compared_at_every_number_of_streams():
