@@ -40,7 +40,7 @@ def python_of(peer: Peer, home: Path) -> Path:
     if mark.exists() and mark.read_text(encoding="utf-8") == wanted:
         return python
     print(f"installing {peer.name} into {folder}", file=sys.stderr)
-    venv.create(folder, with_pip=True, clear=True)
+    venv.create(folder, clear=True)  # this environment's pip serves it
     options = [f"--no-binary={package}" for package in peer.from_source]
     _pip(peer, python, "install", *options, *peer.requirements)
     if peer.unwanted:
@@ -51,7 +51,7 @@ def python_of(peer: Peer, home: Path) -> Path:
 
 def _pip(peer: Peer, python: Path, *arguments: str) -> None:
     """Run pip in an environment; raises with its last error."""
-    command = [str(python), "-m", "pip", "--quiet", *arguments]
+    command = [sys.executable, "-m", "pip", "--quiet", "--python", str(python), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
