@@ -20,10 +20,12 @@ ENGINE = (
     "kv_memory_share",
     "max_batched_tokens",
     "threads",
+    "weights",
     "prefix_cache",
     "speculation",
     "draft_tokens",
 )
+WEIGHTS = ("as_loaded", "int8", "int4")
 SPECULATIONS = ("off", "prompt_lookup", "draft")
 UNITS = {"": 1, **{unit: 1000**power for power, unit in enumerate(("KB", "MB", "GB", "TB"), 1)}}
 UNITS |= {unit: 1024**power for power, unit in enumerate(("KiB", "MiB", "GiB", "TiB"), 1)}
@@ -79,6 +81,12 @@ def add_model_arguments(parser: ArgumentParser) -> None:
     )
     group.add_argument(
         "--threads", type=int, metavar="N", help="CPU threads of a model; by its size if left"
+    )
+    group.add_argument(
+        "--weights",
+        choices=WEIGHTS,
+        help="keep weights in 8 or 4 bits on CPU, where reading them takes the time; as loaded if"
+        " left",
     )
     group.add_argument(
         "--no-prefix-cache",

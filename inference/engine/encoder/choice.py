@@ -13,6 +13,7 @@ from inference.engine.encoder.runner import EqualBatches, FlatTexts, TextForward
 from inference.engine.placement import input_device
 from inference.engine.probing import LARGEST_ERROR, LARGEST_ERROR_LOW_PRECISION
 from inference.engine.runner_choice import ChosenRunner, shape_for
+from inference.engine.weight_choice import check_weights
 from inference.exceptions import ModelLoadError
 
 logger = logging.getLogger(__name__)
@@ -34,8 +35,10 @@ def choose_text_runner(
         context_length: the window.
 
     Raises:
-        ModelLoadError: no way gives the model's own states.
+        ModelLoadError: no way gives the model's own states, or its weights should be kept in
+            fewer bits.
     """
+    check_weights(model, config, is_fused=False)
     first_position, positions = position_room(model)
     if positions is not None:
         context_length = min(context_length, positions)

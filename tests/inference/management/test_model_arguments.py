@@ -34,12 +34,14 @@ def test_engine_options_reach_the_spec() -> None:
     options = parsed(
         "--kv-cache-memory", "1.5GiB", "--gpu-memory-utilization", "0.8",
         "--max-batched-tokens", "512", "--threads", "2", "--no-prefix-cache",
+        "--weights", "int8",
     )  # fmt: skip
 
     assert options["kv_cache_bytes"] == 3 * 2**29
     assert options["kv_memory_share"] == 0.8
     assert (options["max_batched_tokens"], options["threads"]) == (512, 2)
     assert options["prefix_cache"] is False
+    assert options["weights"] == "int8"
 
 
 def test_guessing_ahead_reaches_the_spec() -> None:
