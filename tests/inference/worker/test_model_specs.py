@@ -20,6 +20,7 @@ from inference.worker.model_specs import (
     load_draft_model,
     parse_spec,
 )
+from tests.support.ports import wait_until
 from tests.support.tiny_models import byte_tokenizer, save_tiny_model, tiny_llama
 
 
@@ -124,6 +125,9 @@ def test_a_model_without_a_chat_template_gets_that_of_its_family(tmp_path: Path)
         bus.submit(request, inbox="test", capacity=1, retry_after_s=1)
         host.answer(request.request_id, 0)
         end = bus.attach(request.request_id, "test").log[-1]
+        wait_until(
+            lambda: bus.workers()[0].tally.generated_tokens == 2, what="the heartbeat counts tokens"
+        )
     finally:
         host.close()
         bus.close()
