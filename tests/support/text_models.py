@@ -1,5 +1,6 @@
 """Random models without a head, and the slow truth to compare their vectors with."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,7 +54,7 @@ def random_encoder(name: str, *, seed: int = 0) -> PreTrainedModel:
     """A model of `ENCODERS` whose random weights are wide enough to tell texts apart."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model: PreTrainedModel = hf.AutoModel.from_config(ENCODERS[name])
+        model: PreTrainedModel = hf.AutoModel.from_config(copy.deepcopy(ENCODERS[name]))
         for parameter in model.parameters():
             if parameter.dim() == 2:
                 torch.nn.init.normal_(parameter, std=0.2)
