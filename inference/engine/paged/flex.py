@@ -37,8 +37,7 @@ class FlexAttention:
     suits_graphs = False  # the compiler may still be at work in a later step
 
     def __init__(self, *, is_compiled: bool = True) -> None:
-        attend: Any = _compiled() if is_compiled else flex_attention
-        self._attend = attend
+        self._is_compiled = is_compiled
 
     def plan(self, inputs: StepInputs) -> Mixer:
         """See `PagedBackend`."""
@@ -54,7 +53,8 @@ class FlexAttention:
         self, own: "PagedPart", query: Tensor, keys: Tensor, values: Tensor, options: ScoreOptions
     ) -> Tensor:
         """Let one part attend; the cache is one long list of keys to it."""
-        mixed: Tensor = self._attend(
+        attend: Any = _compiled() if self._is_compiled else flex_attention
+        mixed: Tensor = attend(
             own.part.queries(query).transpose(1, 2),  # [R, heads, n, D]
             keys.flatten(0, 1).transpose(0, 1).unsqueeze(0),  # [1, key heads, tokens, D]
             values.flatten(0, 1).transpose(0, 1).unsqueeze(0),
