@@ -163,10 +163,13 @@ class Scheduler:
         if first.is_whole and first.pending_tokens > left:  # its own step, however long
             has_room = self._make_room(first, first.pending_tokens)
             return [next_chunk(first, first.pending_tokens)] if has_room else []
-        short = [sequence for sequence in by_standing if sequence.pending_tokens <= part]
-        long = [sequence for sequence in by_standing if sequence.pending_tokens > part]
+
+        def is_early(sequence: Sequence) -> bool:
+            # Short ones must not pass a text for ever that cannot be divided.
+            return sequence.pending_tokens <= part or (sequence is first and first.is_whole)
+
         chunks = []
-        for sequence in short + long:
+        for sequence in sorted(by_standing, key=is_early, reverse=True):
             count = min(sequence.pending_tokens, left)
             if sequence.is_whole and count < sequence.pending_tokens:
                 continue

@@ -148,6 +148,17 @@ def test_a_short_prompt_is_not_kept_waiting_by_a_long_one():
     assert step == [("short", 0, 6), ("long", 16, 10)]
 
 
+def test_short_prompts_do_not_pass_an_undivided_text_for_ever():
+    scheduler = scheduler_of(tokens=16, seqs=8)
+    scheduler.add(sequence_of("whole", 14, is_whole=True))
+    for name in "abc":
+        scheduler.add(sequence_of(name, 4))
+
+    step = run_step(scheduler)
+
+    assert step[0] == ("whole", 0, 14)
+
+
 def test_long_prompts_are_finished_one_after_the_other():
     scheduler = scheduler_of(tokens=16)
     scheduler.add(sequence_of("first", 30))
