@@ -19,43 +19,56 @@ def distributions(rows, *, seed, sharpness=1.5):
     return (scores * sharpness).softmax(dim=-1)
 
 
-def drawn_draft(proposal, rng):
-    """A draft drawn from the rows of `proposal` [k, V]."""
-    tokens = draw_from(proposal, [rng.random() for _ in range(len(proposal))])
-    return Draft(tokens, proposal)
+def uniform(rng, count):
+    return [rng.random() for _ in range(count)]
+
+
+def drawn_drafts(proposal, rng, count):
+    """So many drafts drawn from the rows of `proposal` [k, V]."""
+    size = len(proposal)
+    tokens = draw_from(proposal.repeat(count, 1), uniform(rng, count * size))
+    return [Draft(tokens[at : at + size], proposal) for at in range(0, count * size, size)]
 
 
 def answers_of(target, proposal, accept):
     """The first two tokens of many answers whose distributions do not depend on the past."""
     rng = random.Random(5)
-    pairs = Counter()
-    for _ in range(RUNS):
-        tokens = accept(target, drawn_draft(proposal, rng), rng)
-        if len(tokens) < 2:  # refused at once: the next step draws the second token
-            tokens = [*tokens, *draw_from(target[1:2], [rng.random()])]
-        pairs[tuple(tokens[:2])] += 1
-    return pairs
+    drafts = drawn_drafts(proposal, rng, RUNS)
+    # A draft refused at once leaves the second token to the next step.
+    later = draw_from(target[1:2].expand(RUNS, -1), uniform(rng, RUNS))
+    answers = accept(target, drafts, rng)
+    return Counter(
+        tuple([*tokens, after][:2]) for tokens, after in zip(answers, later, strict=True)
+    )
 
 
-def by_rejection(target, draft, rng):
-    return accept_drawn(target, [draft], [[rng.random() for _ in range(len(draft.tokens) + 1)]])[0]
+def by_rejection(target, drafts, rng):
+    draws = [uniform(rng, len(target)) for _ in drafts]
+    return accept_drawn(target.repeat(len(drafts), 1), drafts, draws)
 
 
-def by_choosing(target, draft, rng):
-    chosen = draw_from(target, [rng.random() for _ in range(len(target))])
-    return keep_equal(draft.tokens, chosen)
+def by_choosing(target, drafts, rng):
+    size = len(target)
+    chosen = draw_from(target.repeat(len(drafts), 1), uniform(rng, size * len(drafts)))
+    return [
+        keep_equal(draft.tokens, chosen[at * size : (at + 1) * size])
+        for at, draft in enumerate(drafts)
+    ]
 
 
-def believing_everything(target, draft, rng):
-    return [*draft.tokens, *draw_from(target[-1:], [rng.random()])]
+def believing_everything(target, drafts, rng):
+    last = draw_from(target[-1:].expand(len(drafts), -1), uniform(rng, len(drafts)))
+    return [[*draft.tokens, token] for draft, token in zip(drafts, last, strict=True)]
 
 
-def refusing_with_the_whole_target(target, draft, rng):
+def refusing_with_the_whole_target(target, drafts, rng):
     """The mistake of drawing after a refusal from p instead of from what p has more than q."""
-    token, kept = draft.tokens[0], target[0] / draft.probabilities[0]
-    if rng.random() < kept[token]:
-        return [token]
-    return draw_from(target[:1], [rng.random()])
+    kept = (target[0] / drafts[0].probabilities[0]).tolist()
+    last = draw_from(target[:1].expand(len(drafts), -1), uniform(rng, len(drafts)))
+    return [
+        [draft.tokens[0] if rng.random() < kept[draft.tokens[0]] else token]
+        for draft, token in zip(drafts, last, strict=True)
+    ]
 
 
 def exact_pairs(target):
@@ -87,29 +100,30 @@ def test_the_check_notices_a_wrong_rule(accept):
 def test_more_is_accepted_by_rejection_than_by_choosing():
     target, proposal = distributions(3, seed=2, sharpness=0.7), distributions(2, seed=3)
     rng = random.Random(1)
-    kept = {by_rejection: 0, by_choosing: 0}
+    drafts = drawn_drafts(proposal, rng, 500)
 
-    for accept in kept:
-        for _ in range(500):
-            kept[accept] += len(accept(target, drawn_draft(proposal, rng), rng)) - 1
+    rejecting, choosing = (
+        sum(len(tokens) - 1 for tokens in accept(target, drafts, rng))
+        for accept in (by_rejection, by_choosing)
+    )
 
-    assert kept[by_rejection] > 1.3 * kept[by_choosing]
+    assert rejecting > 1.3 * choosing
 
 
 def test_a_guess_from_the_targets_own_distribution_is_always_accepted():
     target = distributions(4, seed=3)
     rng = random.Random(2)
 
-    lengths = {len(by_rejection(target, drawn_draft(target[:3], rng), rng)) for _ in range(100)}
+    answers = by_rejection(target, drawn_drafts(target[:3], rng, 100), rng)
 
-    assert lengths == {4}
+    assert {len(tokens) for tokens in answers} == {4}
 
 
 def test_drafts_of_a_batch_do_not_touch_each_other():
     target, proposal = distributions(7, seed=4), distributions(5, seed=5)
     rng = random.Random(3)
-    drafts = [drawn_draft(proposal[:2], rng), drawn_draft(proposal[2:], rng)]
-    draws = [[rng.random() for _ in range(count)] for count in (3, 4)]
+    drafts = [*drawn_drafts(proposal[:2], rng, 1), *drawn_drafts(proposal[2:], rng, 1)]
+    draws = [uniform(rng, count) for count in (3, 4)]
 
     together = accept_drawn(target, drafts, draws)
 
@@ -127,9 +141,9 @@ def test_a_token_the_target_excludes_is_never_said():
     proposal /= proposal.sum()
     rng = random.Random(4)
 
-    said = {token for _ in range(300) for token in by_rejection(target, Draft([3], proposal), rng)}
+    answers = by_rejection(target, [Draft([3], proposal)] * 300, rng)
 
-    assert 3 not in said
+    assert all(3 not in tokens for tokens in answers)
 
 
 @pytest.mark.parametrize(("broken", "expected"), [(0, [None]), (1, [2, None]), (2, [2, 3, None])])
