@@ -1,7 +1,9 @@
 """Random models without a head, and the slow truth to compare their vectors with."""
 
 import copy
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -49,6 +51,18 @@ ENCODERS: dict[str, hf.PreTrainedConfig] = {
 }
 """All but the last can read many texts in one row; Llama is here without its head."""
 
+MODULES = [
+    {"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"},
+    {"idx": 1, "name": "1", "path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+    {
+        "idx": 2,
+        "name": "2",
+        "path": "2_Normalize",
+        "type": "sentence_transformers.models.Normalize",
+    },
+]
+"""What sentence-transformers writes about most of its models."""
+
 
 def random_encoder(name: str, *, seed: int = 0) -> PreTrainedModel:
     """A model of `ENCODERS` whose random weights are wide enough to tell texts apart."""
@@ -71,6 +85,40 @@ def enclosing_tokenizer() -> PreTrainedTokenizerFast:
         ],
     )
     return tokenizer
+
+
+def save_encoder(
+    folder: Path,
+    *,
+    pooling: dict[str, Any] | None = None,
+    max_seq_length: int | None = None,
+    fills_gaps: bool = False,
+) -> Path:
+    """Write a random BERT, with the files sentence-transformers puts beside one.
+
+    Args:
+        folder: where to.
+        pooling: the configuration of its pooling; None writes none.
+        max_seq_length: limit of its texts; None writes none.
+        fills_gaps: give it the head for masked tokens, as it had in training.
+    """
+    model: PreTrainedModel = random_encoder("bert")
+    if fills_gaps:
+        model = hf.BertForMaskedLM(copy.deepcopy(ENCODERS["bert"]))
+    model.save_pretrained(folder)
+    enclosing_tokenizer().save_pretrained(folder)
+    if pooling is not None:
+        write_json(folder / "modules.json", MODULES)
+        write_json(folder / "1_Pooling" / "config.json", pooling)
+    if max_seq_length is not None:
+        write_json(folder / "sentence_bert_config.json", {"max_seq_length": max_seq_length})
+    return folder
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write a file of JSON, in a folder of its own where needed."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(content))
 
 
 def embed(engine: LLMEngine, texts: Sequence[str], **options: Any) -> list[Tensor]:
