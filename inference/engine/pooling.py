@@ -38,6 +38,9 @@ class Pool:
 
     Args:
         pooling: how to pool.
+
+    Source:
+        Reimers and Gurevych 2019, "Sentence-BERT", section 3 (mean and first state).
     """
 
     def __init__(self, pooling: Pooling) -> None:
