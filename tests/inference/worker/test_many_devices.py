@@ -81,13 +81,14 @@ async def test_a_lost_process_ends_the_whole_worker(workers, model) -> None:
 
 async def test_two_workers_of_one_model_answer_side_by_side(workers, model) -> None:
     for _ in range(2):
-        workers.serve(model, "--device", "cpu", "--max-batch", "1")
+        workers.serve(model, "--device", "cpu", "--max-batch", "2")
     await asyncio.to_thread(workers.wait_until_live, 2, timeout_s=LOADING_S)
-    long = SamplingParams(temperature=0.0, max_tokens=1500, ignore_eos=True)
+    long = SamplingParams(temperature=0.0, max_tokens=2500, ignore_eos=True)
 
-    answers = [asyncio.create_task(client.complete_reply(a_request(long))) for _ in range(2)]
+    # A worker takes off the queue what it has slots for and two more: four of the six.
+    answers = [asyncio.create_task(client.complete_reply(a_request(long))) for _ in range(6)]
     await until_running(2)
-    first, second = await asyncio.gather(*answers)
+    texts = {reply.text for reply in await asyncio.gather(*answers)}
 
-    assert first.text == second.text
-    assert first.text.startswith(text_of_whole_model())
+    assert len(texts) == 1
+    assert texts.pop().startswith(text_of_whole_model())

@@ -31,6 +31,7 @@ CONFIG = {
     "kv_cache_tokens": 288,  # too few for all four at their longest
     "threads": 1,
 }
+LENGTH = 64
 MODULE = "tests.support.shared_model"
 
 
@@ -45,7 +46,7 @@ def save(config, folder):
     return model
 
 
-def task_for(*folders, max_tokens=24, rounds=1):
+def task_for(*folders, max_tokens, rounds):
     return json.dumps(
         {
             "folders": [str(folder) for folder in folders],
@@ -60,7 +61,7 @@ def task_for(*folders, max_tokens=24, rounds=1):
 @pytest.mark.slow
 def test_two_processes_answer_as_the_whole_model_does(tmp_path):
     models = {name: save(config, tmp_path / name) for name, config in MODELS.items()}
-    task = task_for(*(tmp_path / name for name in MODELS), rounds=2)
+    task = task_for(*(tmp_path / name for name in MODELS), max_tokens=LENGTH, rounds=2)
 
     done = subprocess.run(
         ["torchrun", "--standalone", "--nproc-per-node", "2", "-m", MODULE, task],
@@ -77,7 +78,7 @@ def test_two_processes_answer_as_the_whole_model_does(tmp_path):
     results = [facts for facts in said if "answers" in facts]
     assert len([facts for facts in said if "left" in facts]) == len(MODELS)
     for (name, model), facts in zip(models.items(), results, strict=True):
-        own = [naive_greedy(model, byte_tokenizer(), prompt) for prompt in PROMPTS]
+        own = [naive_greedy(model, byte_tokenizer(), prompt, LENGTH) for prompt in PROMPTS]
         assert facts["runner"] == "PackedRunner", name
         assert facts["answers"] == [own, own], name
         assert facts["preemptions"] > 0, name
