@@ -1,6 +1,6 @@
 """The flat batch: the chunks of a step side by side in one row of tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from inference.engine.kv_cache import CacheShape
@@ -30,7 +30,7 @@ class Span:
         first: its first column in the flat batch.
         count: its tokens (queries).
         keys: tokens its last query sees; the chunk's own are the last of them.
-        runs: where those keys are, in order.
+        runs: where those keys are, in order, where the batch was laid out with runs.
         blocks: the cache blocks that hold them, in order.
     """
 
@@ -60,11 +60,19 @@ class FlatBatch:
     spans: list[Span]
 
 
-def lay_out(chunks: Sequence[Chunk], shape: CacheShape) -> FlatBatch:
-    """Put chunks side by side, in the order given."""
+def lay_out(chunks: Sequence[Chunk], shape: CacheShape, *, has_runs: bool = True) -> FlatBatch:
+    """Put chunks side by side, in the order given.
+
+    Args:
+        chunks: what the step computes.
+        shape: how the cache is divided.
+        has_runs: whether spans tell their runs, which nobody asks for who reads page tables.
+    """
     batch = FlatBatch([], [], [], [], [])
     for chunk in chunks:
-        batch.spans.append(_span(chunk, first=len(batch.tokens), shape=shape))
+        runs = tuple(_runs(chunk, shape)) if has_runs else ()
+        first = len(batch.tokens)
+        batch.spans.append(Span(first, chunk.count, chunk.end, runs, chunk.sequence.blocks))
         batch.tokens.extend(chunk.tokens)
         batch.positions.extend(range(chunk.start, chunk.end))
         batch.slots.extend(_slots(chunk, shape.block_size))
@@ -82,14 +90,13 @@ def _slots(chunk: Chunk, block_size: int) -> list[int]:
     ]
 
 
-def _span(chunk: Chunk, *, first: int, shape: CacheShape) -> Span:
-    runs = []
+def _runs(chunk: Chunk, shape: CacheShape) -> Iterator[Run]:
+    """Return where the keys are that a chunk's last query sees."""
     left = chunk.end
     for first_block, block_count in chunk.sequence.runs:
         count = min(left, block_count * shape.block_size)
         row, block = divmod(first_block, shape.row_blocks)
-        runs.append(Run(row, block * shape.block_size, count))
+        yield Run(row, block * shape.block_size, count)
         left -= count
         if not left:
             break
-    return Span(first, chunk.count, chunk.end, tuple(runs), chunk.sequence.blocks)

@@ -66,7 +66,7 @@ class PagedRunner:
     @torch.inference_mode()
     def compute(self, chunks: Sequence[Chunk]) -> Tensor:
         """Compute the chunks in one forward pass; return the scores of the scored, [S, V]."""
-        batch = lay_out(chunks, self._cache.shape)
+        batch = lay_out(chunks, self._cache.shape, has_runs=False)
         shape = shape_of(batch, self._cache.shape.block_size)
         if self._graphs is not None:
             logits = self._graphs.replay(batch, shape)
