@@ -9,21 +9,14 @@ from transformers import PreTrainedModel
 
 from inference.engine.attention import ScoreOptions
 from inference.engine.config import Weights
+from inference.engine.decoder.anatomy import ANATOMIES, Anatomy
 from inference.engine.decoder.fused_decoder import FusedDecoder, FusedLayer, Norm
 from inference.engine.decoder.projections import (
     DenseProjection,
-    are_alike,
     join,
 )
 from inference.engine.decoder.weight_layouts import HEAD_LAYS, LAYS
 from inference.engine.placement import is_shared
-
-FUSABLE_TYPES = frozenset({"llama", "mistral", "qwen2", "qwen3"})
-"""Model types of exactly this shape; whatever else a layer held would be left out silently."""
-
-LAYER_PARTS = {"self_attn", "mlp", "input_layernorm", "post_attention_layernorm"}
-ATTENTION_PARTS = {"q_proj", "k_proj", "v_proj", "o_proj"}
-NETWORK_PARTS = {"gate_proj", "up_proj", "down_proj", "act_fn"}
 
 
 def fuse(model: PreTrainedModel) -> FusedDecoder | None:
@@ -31,17 +24,18 @@ def fuse(model: PreTrainedModel) -> FusedDecoder | None:
 
     The model goes on working: joined weights replace the parts they were joined from.
     """
-    if model.config.model_type not in FUSABLE_TYPES or getattr(model, "hf_quantizer", None):
+    anatomy = ANATOMIES.get(model.config.model_type)
+    if anatomy is None or getattr(model, "hf_quantizer", None) or not _turns_wholly(model.config):
         return None
     if is_shared(model):
         return None
     base: Any = model.base_model
-    if not all(_is_llama_shaped(layer) for layer in base.layers) or len(_devices(model)) > 1:
+    if not all(anatomy.fits(layer) for layer in base.layers) or len(_devices(model)) > 1:
         return None
     head: Any = model.get_output_embeddings()
     return FusedDecoder(
         embedding=base.embed_tokens.weight.data,
-        layers=[_fuse_layer(layer, number) for number, layer in enumerate(base.layers)],
+        layers=[_fuse_layer(anatomy, layer, number) for number, layer in enumerate(base.layers)],
         norm=_norm(base.norm),
         head=_dense(head),
         rotary=base.rotary_emb,
@@ -77,50 +71,41 @@ def _projections(
     model: PreTrainedModel, decoder: FusedDecoder
 ) -> Iterator[tuple[FusedDecoder | FusedLayer, str, list[nn.Linear]]]:
     """Every projection: who holds it, under which name, and the modules it was made of."""
+    anatomy = ANATOMIES[model.config.model_type]
     base: Any = model.base_model
     for fused, layer in zip(decoder.layers, base.layers, strict=True):
-        attention, network = layer.self_attn, layer.mlp
-        yield fused, "queries_keys_values", [attention.q_proj, attention.k_proj, attention.v_proj]
-        yield fused, "output", [attention.o_proj]
-        yield fused, "gate_and_up", [network.gate_proj, network.up_proj]
-        yield fused, "down", [network.down_proj]
+        yield fused, "queries_keys_values", anatomy.turning_of(layer)
+        yield fused, "output", [layer.self_attn.o_proj]
+        yield fused, "gate_and_up", anatomy.gating_of(layer)
+        yield fused, "down", [layer.mlp.down_proj]
     head: Any = model.get_output_embeddings()
     yield decoder, "head", [head]
 
 
-def _is_llama_shaped(layer: nn.Module) -> bool:
-    attention: Any = layer.self_attn
-    network: Any = layer.mlp
-    return (
-        {name for name, _ in layer.named_children()} == LAYER_PARTS
-        and {name for name, _ in attention.named_children()} - {"q_norm", "k_norm"}
-        == ATTENTION_PARTS
-        and {name for name, _ in network.named_children()} == NETWORK_PARTS
-        and are_alike([attention.q_proj, attention.k_proj, attention.v_proj])
-        and are_alike([network.gate_proj, network.up_proj])
-        and type(attention.o_proj) is nn.Linear
-        and type(network.down_proj) is nn.Linear
-    )
+def _turns_wholly(config: Any) -> bool:
+    """Whether positions turn every part of a head."""
+    rope: dict[str, Any] = getattr(config, "rope_parameters", None) or {}
+    return float(rope.get("partial_rotary_factor", 1.0)) == 1.0
 
 
 def _devices(model: PreTrainedModel) -> set[torch.device]:
     return {parameter.device for parameter in model.parameters()}
 
 
-def _fuse_layer(layer: Any, number: int) -> FusedLayer:
+def _fuse_layer(anatomy: Anatomy, layer: Any, number: int) -> FusedLayer:
     attention, network = layer.self_attn, layer.mlp
-    activation: Callable[[torch.Tensor], torch.Tensor] = network.act_fn
+    activation: Callable[[torch.Tensor], torch.Tensor] = getattr(network, anatomy.activation)
     return FusedLayer(
         number=number,
         before_attention=_norm(layer.input_layernorm),
-        queries_keys_values=join([attention.q_proj, attention.k_proj, attention.v_proj]),
-        heads=attention.q_proj.out_features // attention.head_dim,
-        key_heads=attention.k_proj.out_features // attention.head_dim,
+        queries_keys_values=join(anatomy.turning_of(layer)),
+        heads=attention.config.num_attention_heads,
+        key_heads=attention.config.num_key_value_heads,
         query_norm=_norm(attention.q_norm) if hasattr(attention, "q_norm") else None,
         key_norm=_norm(attention.k_norm) if hasattr(attention, "k_norm") else None,
         output=_dense(attention.o_proj),
         before_network=_norm(layer.post_attention_layernorm),
-        gate_and_up=join([network.gate_proj, network.up_proj]),
+        gate_and_up=join(anatomy.gating_of(layer)),
         activation=activation,
         down=_dense(network.down_proj),
         options=ScoreOptions(scaling=attention.scaling, sliding_window=_sliding_window(attention)),

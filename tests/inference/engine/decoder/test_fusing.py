@@ -28,6 +28,7 @@ CONFIGS = {
     "mistral": hf.MistralConfig(**SIZES, sliding_window=6),
     "qwen2": hf.Qwen2Config(**SIZES, tie_word_embeddings=True),
     "qwen3": hf.Qwen3Config(**SIZES, head_dim=16),
+    "phi3": hf.Phi3Config(**SIZES, pad_token_id=0, sliding_window=6),
 }
 
 
@@ -122,6 +123,12 @@ def test_a_layer_with_one_more_part_is_not_fused():
     model.model.layers[1].mlp.extra_norm = torch.nn.LayerNorm(4)
 
     assert fuse(model) is None
+
+
+def test_a_model_that_turns_a_part_of_each_head_is_not_fused():
+    config = hf.Phi3Config(**SIZES, pad_token_id=0, partial_rotary_factor=0.5)
+
+    assert fuse(hf.AutoModelForCausalLM.from_config(config)) is None
 
 
 def test_half_precision_on_cpu_stays_as_it_is():
