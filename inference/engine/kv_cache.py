@@ -1,8 +1,8 @@
-"""The KV cache in rows: keys and values of a sequence side by side, so that attention copies none.
+"""The KV cache in rows: what attention reads together lies together.
 
-A row is a stretch of memory for so many tokens, `[heads, row tokens, D]`; blocks are what it is
-handed out in. A sequence that lives in one row is a view of it, and sequences at the same place
-of neighbouring rows are one batch, which is what a CPU computes fastest.
+A sequence lives in a row, block after block. In memory the first blocks of all rows come first,
+then the second ones, and so on: sequences that began neighbouring rows are read as one piece,
+from end to end, which on CPU is up to twice as fast as piece by piece.
 """
 
 from collections.abc import Iterable
@@ -46,7 +46,7 @@ class CacheShape:
 
 
 class KVCache:
-    """Keys and values of all layers, [rows, heads, row tokens, D] each.
+    """Keys and values of all layers, [row blocks, rows, heads, block size, D] each.
 
     A layer's memory is taken when it first writes, as only then its head count and sizes are
     known (they differ between keys and values in some models).
@@ -70,7 +70,7 @@ class KVCache:
         return {device: size // self.shape.tokens for device, size in whole.items()}
 
     def layer(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return a layer's keys and values, [rows, heads, row tokens, D] each."""
+        """Return a layer's keys and values, [row blocks, rows, heads, block size, D] each."""
         return self._layers[number]
 
     def write(self, layer: int, slots: Tensor, keys: Tensor, values: Tensor) -> None:
@@ -89,11 +89,12 @@ class KVCache:
 
     def head_slots(self, slots: Tensor, heads: int) -> Tensor:
         """Turn slots, long [N], into places of their heads, long [N * heads]."""
-        rows = slots // self.shape.row_tokens
-        places = slots % self.shape.row_tokens
+        shape = self.shape
+        rows = slots // shape.row_tokens
+        numbers = slots % shape.row_tokens // shape.block_size
         head = torch.arange(heads, device=slots.device)
-        by_head = (rows * heads).unsqueeze(1) + head  # [N, heads]
-        return (by_head * self.shape.row_tokens + places.unsqueeze(1)).flatten()
+        by_head = ((numbers * shape.rows + rows) * heads).unsqueeze(1) + head  # [N, heads]
+        return (by_head * shape.block_size + (slots % shape.block_size).unsqueeze(1)).flatten()
 
     def copy_blocks(self, pairs: Iterable[tuple[int, int]]) -> None:
         """Copy blocks, (source, target) each, in all layers."""
@@ -113,11 +114,11 @@ class KVCache:
     def _block(self, memory: Tensor, block: int) -> Tensor:
         """Return a view of one block, [heads, block_size, D]."""
         row, number = divmod(block, self.shape.row_blocks)
-        start = number * self.shape.block_size
-        return memory[row, :, start : start + self.shape.block_size]
+        return memory[number, row]
 
     def _room_for(self, rows: Tensor) -> Tensor:
         # Zeros, not whatever memory held: a masked key has weight 0, and 0 times NaN is NaN. On
         # CPU the system gives zeros when a page is first touched, so an unused one costs nothing.
-        shape = (self.shape.rows, rows.shape[1], self.shape.row_tokens, rows.shape[2])
-        return torch.zeros(shape, dtype=rows.dtype, device=rows.device)
+        shape = self.shape
+        sizes = (shape.row_blocks, shape.rows, rows.shape[1], shape.block_size, rows.shape[2])
+        return torch.zeros(sizes, dtype=rows.dtype, device=rows.device)
