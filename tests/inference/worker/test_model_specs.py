@@ -90,6 +90,29 @@ def test_a_draft_model_is_used_where_one_is_given(loaded: LoadedModel, tmp_path:
     assert draft_model.num_parameters() == loaded.model.num_parameters()
 
 
+def test_a_worker_answers_the_same_with_a_draft_model(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "large")
+    small = str(save_tiny_model(tmp_path / "small", seed=1))
+    texts = []
+    for draft_model_path in (None, small):
+        bus = LocalBus(BusConfig())
+        request = GenerationRequest(
+            "large", (Message(Role.USER, "Hi"),), SamplingParams(temperature=0, max_tokens=12)
+        )
+        spec = parse_spec(str(folder), device="cpu", draft_model_path=draft_model_path)
+        host = host_model(spec, bus=bus, settings=InferenceSettings(), on_fatal=pytest.fail)
+        try:
+            bus.submit(request, inbox="test", capacity=1, retry_after_s=1)
+            host.answer(request.request_id, 0)
+            log = bus.attach(request.request_id, "test").log
+        finally:
+            host.close()
+            bus.close()
+        texts.append("".join(piece for event in log for piece in event.pieces))
+
+    assert texts[0] == texts[1] != ""
+
+
 def test_a_draft_model_of_other_tokens_is_refused(loaded: LoadedModel, tmp_path: Path) -> None:
     folder = str(save_tiny_model(tmp_path / "small"))
     loaded.tokenizer.add_tokens(["another"])
