@@ -3,15 +3,15 @@
     python -m benchmarks.engine [--model …] [--dtype …] [--streams 1,16] [--peers all]
                                 [--quick] [--json FILE]
 
-Models have random weights; all engines load the same files, answer the same prompts and run one
-after the other, each in a process of its own. CPU seconds are those of that process and its
-children: other work on the machine distorts them least.
+Models have random weights; all engines load the same files, answer the same prompts and take
+turns, each in a process of its own. CPU seconds are those of that process and its children: other
+work on the machine distorts them least.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.bandwidth import read_bandwidth
@@ -24,17 +24,17 @@ from benchmarks.engine_options import (
     parse_engine_options,
 )
 from benchmarks.engine_rows import (
-    Row,
     Unavailable,
     earlier_rows,
     merged,
     ratios_of,
+    records_of,
     row_of,
 )
 from benchmarks.peers.catalog import OURS, PEERS
 from benchmarks.peers.environments import PeerUnavailableError
-from benchmarks.peers.job import Job
-from benchmarks.peers.measuring import measurements_of
+from benchmarks.peers.job import Job, Measurement
+from benchmarks.peers.measuring import PeerProcess
 from benchmarks.report import list_of, table_of, write
 from benchmarks.shapes import LLAMA, QWEN, TINY
 
@@ -43,19 +43,54 @@ QUICK = Setting((TINY,), DTYPES[:1], (1, 4), 16, 16, 1)
 NEED_NOTHING = ("generate", "transformers")  # peers that this environment already has
 
 
-def measure(name: str, model: str, job: Job, home: Path, bandwidth: float) -> list[Row]:
-    """Measure one engine on one model.
+class Round:
+    """All engines with one job's model loaded, which take turns.
 
-    Raises:
-        PeerUnavailableError: it cannot be measured here.
+    What disturbs the machine for a while then disturbs all of them. An engine that fails is not
+    asked again.
+
+    Attributes:
+        missing: the engines that failed or never ran.
     """
-    print(f"measuring {name}: {model} {job.dtype}", file=sys.stderr)
-    runs = measurements_of(PEERS[name], job, home)
-    counts = sorted({run.streams for run in runs})
-    return [
-        row_of(name, model, job, [run for run in runs if run.streams == count], bandwidth)
-        for count in counts
-    ]
+
+    def __init__(self, names: Sequence[str], model: str, job: Job) -> None:
+        self._names = names
+        self._model = model
+        self._job = job
+        self._processes: dict[str, PeerProcess] = {}
+        self.missing: list[Unavailable] = []
+
+    def open(self, home: Path, stack: ExitStack) -> None:
+        """Load the model into every engine, one after the other."""
+        for name in self._names:
+            print(f"loading {self._model} {self._job.dtype}: {name}", file=sys.stderr)
+            try:
+                process = stack.enter_context(PeerProcess(PEERS[name], self._job, home))
+            except PeerUnavailableError as error:
+                self._leave_out(error)
+            else:
+                self._processes[name] = process
+
+    def measure(self, streams: int) -> dict[str, list[Measurement]]:
+        """Return every engine's repetitions with so many streams.
+
+        One that answers serially gets one request: more cost it the same, each.
+        """
+        print(f"measuring {self._model} {self._job.dtype}: {streams} streams", file=sys.stderr)
+        runs: dict[str, list[Measurement]] = {name: [] for name in self._processes}
+        for repetition in range(self._job.repetitions + 1):
+            for name, process in list(self._processes.items()):
+                at_once = 1 if process.peer.is_serial else streams
+                try:
+                    runs[name].append(process.measure(at_once, repetition))
+                except PeerUnavailableError as error:
+                    del self._processes[name]
+                    self._leave_out(error)
+        return {name: runs[name][1:] for name in self._processes}  # the first one warmed up
+
+    def _leave_out(self, error: PeerUnavailableError) -> None:
+        print(error, file=sys.stderr)
+        self.missing.append(Unavailable(error.peer, self._model, self._job.dtype, error.reason))
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -77,24 +112,27 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, print and write; the file is up to date after each engine."""
+    """Measure, print and write; the file is up to date after each number of streams."""
     options = parse(arguments)
     bandwidth = read_bandwidth(options.device, options.threads)
     facts = {"read_bandwidth_bytes_per_s": bandwidth, **facts_of(options)}
-    earlier = earlier_rows(options.keep)
-    measured: list[Row] = []
+    rows = earlier_rows(options.keep)
     missing: list[Unavailable] = []
     for model, job in jobs_of(options):
-        for name in (OURS, *options.peers):
-            try:
-                measured += measure(name, model, job, options.peers_home, bandwidth)
-            except PeerUnavailableError as error:
-                missing.append(Unavailable(name, model, job.dtype, error.reason))
-            rows = merged(earlier, measured)
-            ratios = [asdict(ratio) for ratio in ratios_of(rows)]
-            unavailable = [asdict(peer) for peer in missing]
-            write(rows, options, ratios=ratios, unavailable=unavailable, **facts)
-    for records in filter(None, ([asdict(row) for row in rows], ratios, unavailable)):
+        with ExitStack() as stack:
+            engines = Round((OURS, *options.peers), model, job)
+            engines.open(options.peers_home, stack)
+            for streams in job.streams:
+                runs = engines.measure(streams)
+                measured = [
+                    row_of(name, model, job, streams, runs[name], bandwidth) for name in runs
+                ]
+                rows = merged(rows, measured)
+                unavailable = records_of([*missing, *engines.missing])
+                ratios = records_of(ratios_of(rows))
+                write(rows, options, ratios=ratios, unavailable=unavailable, **facts)
+            missing += engines.missing
+    for records in filter(None, (records_of(rows), ratios, unavailable)):
         print(table_of(records) + "\n")
 
 

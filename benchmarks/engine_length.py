@@ -21,7 +21,7 @@ from benchmarks.engine_options import (
 from benchmarks.peers.catalog import OURS, PEERS
 from benchmarks.peers.environments import PeerUnavailableError
 from benchmarks.peers.job import Job, Measurement
-from benchmarks.peers.measuring import measurements_of
+from benchmarks.peers.measuring import PeerProcess
 from benchmarks.report import list_of, report
 from benchmarks.shapes import QWEN, TINY
 
@@ -83,7 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for model, job in jobs_of(options, has_times=True):
         for name in (OURS, *(options.peers or ())):
             try:
-                runs = measurements_of(PEERS[name], job, options.peers_home)
+                with PeerProcess(PEERS[name], job, options.peers_home) as process:
+                    runs = [process.measure(1, run) for run in range(job.repetitions + 1)][1:]
             except PeerUnavailableError as error:
                 missing.append({"engine": name, "reason": error.reason})
                 print(error, file=sys.stderr)

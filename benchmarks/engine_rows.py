@@ -3,8 +3,9 @@
 import json
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from transformers import AutoConfig
 
@@ -22,7 +23,7 @@ class Row:
         engine: what was measured.
         model: which shape.
         dtype: precision of the weights.
-        streams: answers at once.
+        streams: answers at once; an engine that is serial got one, as more cost it the same.
         tokens_per_s: new tokens in a second of the clock, all streams together.
         tokens_per_cpu_s: new tokens in a second of CPU time.
         first_token_s: from submission to a stream's first token, all submitted at once.
@@ -64,18 +65,24 @@ class Unavailable:
     reason: str
 
 
-def row_of(engine: str, model: str, job: Job, runs: Sequence[Measurement], bandwidth: float) -> Row:
+def row_of(
+    engine: str,
+    model: str,
+    job: Job,
+    streams: int,
+    runs: Sequence[Measurement],
+    bandwidth: float,
+) -> Row:
     """Put the repetitions of one measurement together."""
 
     def median(values: Iterable[float]) -> float:
         return statistics.median(values)
 
-    streams = runs[0].streams
     step_s = median(run.step_s for run in runs)
     read_bytes = bytes_per_step(
         AutoConfig.from_pretrained(job.folder),
         job.dtype,
-        streams=streams,
+        streams=runs[0].streams,  # one at a time where the engine is serial
         context_tokens=job.prompt_tokens + job.new_tokens / 2,
     )
     return Row(
@@ -87,35 +94,33 @@ def row_of(engine: str, model: str, job: Job, runs: Sequence[Measurement], bandw
         median(run.tokens / run.cpu_s for run in runs),
         median(run.first_token_s for run in runs),
         step_s * 1e3,
-        # A peer that is served serially takes a step of one stream at a time.
         read_bytes / step_s / bandwidth,
     )
 
 
 def ratios_of(rows: Sequence[Row]) -> list[Ratio]:
-    """Compare each of our rows with every peer's of the same setting.
+    """Compare each of our rows with every peer's of the same setting."""
 
-    One that answers serially costs the same however many wait: its only row stands for all, and
-    its time to the first token is left to what it is with one.
-    """
-    found = []
-    for ours in (row for row in rows if row.engine == OURS):
-        for peer in rows:
-            is_same = (peer.model, peer.dtype) == (ours.model, ours.dtype)
-            is_serial = PEERS[peer.engine].is_serial
-            if peer.engine != OURS and is_same and (is_serial or peer.streams == ours.streams):
-                found.append(
-                    Ratio(
-                        ours.model,
-                        ours.dtype,
-                        ours.streams,
-                        peer.engine,
-                        ours.tokens_per_cpu_s / peer.tokens_per_cpu_s,
-                        ours.tokens_per_s / peer.tokens_per_s,
-                        peer.first_token_s / ours.first_token_s,
-                    )
-                )
-    return found
+    def setting(row: Row) -> tuple[str, str, int]:
+        return row.model, row.dtype, row.streams
+
+    return [
+        Ratio(
+            *setting(ours),
+            peer.engine,
+            ours.tokens_per_cpu_s / peer.tokens_per_cpu_s,
+            ours.tokens_per_s / peer.tokens_per_s,
+            peer.first_token_s / ours.first_token_s,
+        )
+        for ours in rows
+        for peer in rows
+        if ours.engine == OURS != peer.engine and setting(peer) == setting(ours)
+    ]
+
+
+def records_of(rows: Iterable[Row | Ratio | Unavailable]) -> list[dict[str, Any]]:
+    """Return rows as plain data."""
+    return [asdict(row) for row in rows]
 
 
 def earlier_rows(file: Path | None) -> list[Row]:

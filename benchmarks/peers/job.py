@@ -1,4 +1,4 @@
-"""A measurement as a peer sees it: a job comes in as JSON, a line of JSON goes out a repetition.
+"""A measurement as a peer sees it: a job comes in as JSON, then a line of JSON a repetition.
 
 Every peer imports this module into an environment of its own, so it needs the standard library
 only. The clock and the CPU are read here, in the same way for all.
@@ -134,23 +134,30 @@ def words(seed: str, tokens: int) -> str:
 
 
 def serve(open_peer: Callable[[Job], Answer]) -> None:
-    """Read a job from standard input, run it, and write a line a repetition to standard output."""
+    """Read a job from standard input, then numbers of streams and repetitions, a line each.
+
+    Every line gets its answer on standard output: an empty object when the model is loaded, then
+    a `Measurement` a repetition.
+    """
     # Libraries print what they like to what they take for standard output.
     results = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
-    job = read_job(sys.stdin.read())
+    job = read_job(sys.stdin.readline())
     answer = open_peer(job)
-    for streams in job.streams:
-        for repetition in range(job.repetitions + 1):
-            is_warm_up = repetition == 0
-            new_tokens = min(WARM_UP_TOKENS, job.new_tokens) if is_warm_up else job.new_tokens
-            prompts = prompts_of(job, streams, repetition)
-            watch = Stopwatch(job, streams)
-            answer(prompts, new_tokens, watch)
-            measurement = watch.measurement(new_tokens)
-            if not is_warm_up:
-                print(json.dumps(asdict(measurement)), file=results, flush=True)
+    print("{}", file=results, flush=True)
+    for line in sys.stdin:
+        measurement = run(answer, job, **json.loads(line))
+        print(json.dumps(asdict(measurement)), file=results, flush=True)
     os._exit(0)  # some engines leave threads behind that wait for more work for ever
+
+
+def run(answer: Answer, job: Job, streams: int, repetition: int) -> Measurement:
+    """Run one repetition; number 0 is short and warms up."""
+    new_tokens = job.new_tokens if repetition else min(WARM_UP_TOKENS, job.new_tokens)
+    prompts = prompts_of(job, streams, repetition)
+    watch = Stopwatch(job, streams)
+    answer(prompts, new_tokens, watch)
+    return watch.measurement(new_tokens)
 
 
 def read_job(text: str) -> Job:
