@@ -48,7 +48,7 @@ def test_a_second_turn_reads_the_first_ones_blocks(peers_home, tmp_path):
     cold, second = report["rows"]
     assert cold["prompt_tokens"] == second["prompt_tokens"] == 200
     assert cold["cached_tokens"] == 0
-    assert second["cached_tokens"] >= 150
+    assert second["cached_tokens"] >= 128
 
 
 def test_a_long_answer_is_measured_early_and_late(peers_home, tmp_path):
