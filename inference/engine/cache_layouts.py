@@ -23,6 +23,11 @@ from inference.engine.row_attention import RowAttention
 logger = logging.getLogger(__name__)
 
 
+ROW_BLOCK_SIZE = 64
+"""Of 16 to 256 tokens in a block, 64 attended fastest on CPU: fewer make more calls, more read more
+of what is not there yet."""
+
+
 class Layout(Protocol):
     """A layout of the cache, and what computes attention over it.
 
@@ -54,7 +59,7 @@ class RowLayout:
 
     name = "rows"
     is_in_rows = True
-    block_size: int | None = None
+    block_size: int | None = ROW_BLOCK_SIZE
 
     def __init__(self, device: torch.device) -> None:
         self._device = device

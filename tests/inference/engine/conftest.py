@@ -35,7 +35,7 @@ def make_engine(tiny_model, tokenizer) -> MakeEngine:
     """Make an engine over a copy of the tiny model; keywords go to its configuration."""
 
     def make(**settings: object) -> LLMEngine:
-        config = EngineConfig(**{"name": "tiny", "threads": 1, **settings})
+        config = EngineConfig(**{"name": "tiny", "threads": 1, "block_size": 16, **settings})
         return LLMEngine(copy.deepcopy(tiny_model), tokenizer, config)
 
     return make

@@ -3,7 +3,12 @@ import sys
 import pytest
 import torch
 
-from inference.engine.cache_layouts import PagedLayout, layouts_for, with_block_size
+from inference.engine.cache_layouts import (
+    ROW_BLOCK_SIZE,
+    PagedLayout,
+    layouts_for,
+    with_block_size,
+)
 from inference.engine.config import EngineConfig
 from inference.engine.paged.backends import backends_for
 from inference.engine.paged.flash import FlashAttention2
@@ -92,7 +97,7 @@ def test_rows_are_the_only_layout_without_cuda(tiny_model):
     layouts = list(layouts_for(tiny_model, EngineConfig(attention="gathered")))
 
     assert [layout.name for layout in layouts] == ["rows"]
-    assert with_block_size(EngineConfig(), layouts[0]).block_size == 16
+    assert with_block_size(EngineConfig(), layouts[0]).block_size == ROW_BLOCK_SIZE
 
 
 def test_a_kernel_that_gives_other_scores_is_not_used(make_engine, monkeypatch, caplog):
