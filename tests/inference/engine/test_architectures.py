@@ -90,6 +90,31 @@ def test_the_flat_batch_answers_as_the_model_does_alone(name, tokenizer):
     assert answers == own
 
 
+@pytest.mark.parametrize("name", PACKED)
+def test_answers_survive_preemption_and_begin_from_what_is_known(name, tokenizer):
+    config = PACKED[name]()
+    model = random_model(config)
+    own = [naive_greedy(copy.deepcopy(model), tokenizer, prompt) for prompt in PROMPTS]
+    settings = EngineConfig(
+        name=name,
+        max_num_seqs=4,
+        max_batched_tokens=16,
+        context_length=128,
+        kv_cache_tokens=128,
+        block_size=4,
+        threads=1,
+    )
+    engine = LLMEngine(model, tokenizer, settings)
+
+    crowded = answer_together(engine, PROMPTS)
+    warm = [answer_together(engine, [prompt])[0] for prompt in PROMPTS]
+
+    assert engine.stats().preemptions > 0
+    assert engine.stats().cached_tokens > 0
+    assert crowded == own
+    assert warm == own
+
+
 @pytest.mark.parametrize("name", PLAIN)
 def test_a_model_the_flat_batch_misses_runs_plainly(name, tokenizer, caplog):
     answers, own = answers_of(PLAIN[name](), tokenizer, runner=PlainRunner)
