@@ -48,7 +48,7 @@ class EngineConfig:
         max_prefilling: prompts that are read side by side where a step cannot finish them all, so
             that short ones need not wait for a long one.
         block_size: tokens in one block of the KV cache; None takes what suits what computes
-            attention: 16 on CPU, 256 for flash-attn 2.
+            attention: 64 on CPU, 256 for flash-attn 2.
         kv_cache_tokens: size of the KV cache; None takes what `max_num_seqs` full windows need,
             or what memory allows where that is less.
         kv_cache_bytes: memory the KV cache may take; None leaves it to `kv_memory_share`.

@@ -22,10 +22,13 @@ ENGINE = (
     "threads",
     "weights",
     "prefix_cache",
+    "attention",
+    "cuda_graphs",
     "speculation",
     "draft_tokens",
 )
 WEIGHTS = ("as_loaded", "int8", "int4")
+ATTENTIONS = ("auto", "flash3", "flash2", "varlen", "gathered", "flex", "rows")
 SPECULATIONS = ("off", "prompt_lookup", "draft")
 UNITS = {"": 1, **{unit: 1000**power for power, unit in enumerate(("KB", "MB", "GB", "TB"), 1)}}
 UNITS |= {unit: 1024**power for power, unit in enumerate(("KiB", "MiB", "GiB", "TiB"), 1)}
@@ -93,6 +96,17 @@ def add_model_arguments(parser: ArgumentParser) -> None:
         dest="prefix_cache",
         action="store_false",
         help="read every prompt from its beginning, even if it began like an earlier one",
+    )
+    group.add_argument(
+        "--attention",
+        choices=ATTENTIONS,
+        help="what computes attention on CUDA; the best that gives the model's own scores if left",
+    )
+    group.add_argument(
+        "--no-cuda-graphs",
+        dest="cuda_graphs",
+        action="store_false",
+        help="launch every kernel of a decode step by itself on CUDA",
     )
     group.add_argument(
         "--speculation",
