@@ -3,7 +3,7 @@
 import json
 import statistics
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ class Row:
         tokens_per_cpu_s: new tokens in a second of CPU time.
         first_token_s: from submission to a stream's first token, all submitted at once.
         step_ms: clock time in which every stream gets its next token.
-        bandwidth_share: what a step must read, over what memory gives in that time.
+        read_gb_per_s: what a step cannot avoid reading, in that time.
+        bandwidth_share: `read_gb_per_s` over what memory gives.
     """
 
     engine: str
@@ -39,7 +40,8 @@ class Row:
     tokens_per_cpu_s: float
     first_token_s: float
     step_ms: float
-    bandwidth_share: float
+    read_gb_per_s: float
+    bandwidth_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,8 @@ def row_of(
     job: Job,
     streams: int,
     runs: Sequence[Measurement],
-    bandwidth: float,
 ) -> Row:
-    """Put the repetitions of one measurement together."""
+    """Put the repetitions of one measurement together; `with_shares` fills the last field."""
 
     def median(values: Iterable[float]) -> float:
         return statistics.median(values)
@@ -94,8 +95,13 @@ def row_of(
         median(run.tokens / run.cpu_s for run in runs),
         median(run.first_token_s for run in runs),
         step_s * 1e3,
-        read_bytes / step_s / bandwidth,
+        read_bytes / step_s / 1e9,
     )
+
+
+def with_shares(rows: Sequence[Row], bandwidth: float) -> list[Row]:
+    """Relate all rows to a bandwidth in bytes a second."""
+    return [replace(row, bandwidth_share=row.read_gb_per_s * 1e9 / bandwidth) for row in rows]
 
 
 def ratios_of(rows: Sequence[Row]) -> list[Ratio]:

@@ -68,7 +68,7 @@ def test_the_time_outside_the_forward_pass_is_a_share_of_the_step(peers_home, tm
 
 def test_an_earlier_report_fills_what_was_not_measured_again(tmp_path):
     def row(name: str, streams: int, speed: float) -> Row:
-        return Row(name, TINY, "float32", streams, speed, speed, 1.0, 1.0, 0.5)
+        return Row(name, TINY, "float32", streams, speed, speed, 1.0, 1.0, 10.0)
 
     earlier = tmp_path / "earlier.json"
     rows = [asdict(row("engine", 1, 30)), asdict(row("vllm", 1, 40))]
@@ -81,7 +81,7 @@ def test_an_earlier_report_fills_what_was_not_measured_again(tmp_path):
 
 def test_our_engine_is_compared_with_each_peer_at_the_same_number_of_streams():
     def row(name: str, streams: int, speed: float) -> Row:
-        return Row(name, TINY, "float32", streams, speed, speed, 1.0, 1.0, 0.5)
+        return Row(name, TINY, "float32", streams, speed, speed, 1.0, 1.0, 10.0)
 
     rows = [row("engine", 1, 30), row("engine", 16, 240)]
     peers = [row("fastchat", 16, 20), row("vllm", 16, 200), row("vllm", 1, 30)]
