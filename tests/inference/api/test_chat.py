@@ -4,7 +4,7 @@ import json
 import pytest
 
 from inference.exceptions import ModelUnavailableError, QueueFullError
-from inference.generation import Delta, Failure, FinishReason
+from inference.generation import Delta, Failure, FinishReason, SamplingParams
 from inference.messages import Message, Role
 from inference.models import LanguageModel
 from tests.inference.api.conftest import ask, events_of, question
@@ -214,21 +214,20 @@ async def test_every_field_of_the_sampling_reaches_the_model(api, models):
         ),
     )
 
-    params = models.requests[0].params
-    assert params.as_dict() == {
-        "temperature": 0.3,
-        "top_p": 0.9,
-        "top_k": 0,
-        "min_p": 0.1,
-        "max_tokens": 12,
-        "stop": ("\n", "END"),
-        "stop_token_ids": (2,),
-        "repetition_penalty": 1.1,
-        "presence_penalty": -1.0,
-        "frequency_penalty": 1.0,
-        "seed": 3,
-        "ignore_eos": True,
-    }
+    assert models.requests[0].params == SamplingParams(
+        temperature=0.3,
+        top_p=0.9,
+        top_k=0,
+        min_p=0.1,
+        max_tokens=12,
+        stop=("\n", "END"),
+        stop_token_ids=(2,),
+        repetition_penalty=1.1,
+        presence_penalty=-1.0,
+        frequency_penalty=1.0,
+        seed=3,
+        ignore_eos=True,
+    )
 
 
 async def test_parts_and_the_developer_role_become_plain_messages(api, models):
