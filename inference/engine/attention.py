@@ -29,9 +29,6 @@ class ScoreOptions:
     softcap: float | None = None
 
 
-PLAIN_SCORES = ScoreOptions()
-
-
 class StepAttention(Protocol):
     """The attention of one step: it knows where every sequence is."""
 
