@@ -1,0 +1,92 @@
+"""Access tokens for Google Cloud: of a service account, or of the machine we run on."""
+
+import asyncio
+import json
+import threading
+from functools import partial
+from hashlib import sha256
+from typing import Any
+
+from inference.exceptions import ProviderError
+
+SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
+REFRESH_TIMEOUT_S = 15.0
+KNOWN_CREDENTIALS = 64
+
+_lock = threading.Lock()
+_credentials: dict[str, Any] = {}  # google-auth's classes are typed in part
+
+
+async def google_token(key: str) -> str:
+    """Return an access token that is valid for some minutes at least.
+
+    Tokens are kept until shortly before they expire. The first call, and one an hour, asks
+    Google in a thread.
+
+    Args:
+        key: the JSON of a service account's key; "" takes the application default credentials
+            (`GOOGLE_APPLICATION_CREDENTIALS`, gcloud's, the machine's own); anything else is a
+            token already and is returned as it is.
+
+    Raises:
+        ProviderError: google-auth is not installed, there are no credentials, or Google refuses
+            them; the message quotes nothing of the key.
+
+    Source:
+        https://google.aip.dev/auth/4110, "Application Default Credentials".
+    """
+    if key and not key.lstrip().startswith("{"):
+        return key
+    return await asyncio.to_thread(_fresh_token, key)
+
+
+def _fresh_token(key: str) -> str:
+    try:
+        from google.auth.exceptions import GoogleAuthError
+        from google.auth.transport.requests import Request
+    except ImportError as error:
+        raise ProviderError(
+            "provider_setup",
+            "Vertex AI needs the package google-auth: pip install 'fastchat-site[vertex]'",
+            detail=str(error),
+        ) from error
+    with _lock:
+        try:
+            credentials = _known_credentials(key)
+            if not credentials.valid:
+                credentials.refresh(partial(Request(), timeout=REFRESH_TIMEOUT_S))
+        except GoogleAuthError as error:
+            raise ProviderError(
+                "provider_auth",
+                "Google gave no access token; the operator should look at the credentials",
+                detail=type(error).__name__,
+            ) from error
+        return str(credentials.token)
+
+
+def _known_credentials(key: str) -> Any:
+    """Return the credentials a key stands for; the same ones for the same key."""
+    name = sha256(key.encode()).hexdigest()
+    if name not in _credentials:
+        if len(_credentials) >= KNOWN_CREDENTIALS:  # keys were rotated many times
+            _credentials.clear()
+        _credentials[name] = _load_credentials(key)
+    return _credentials[name]
+
+
+def _load_credentials(key: str) -> Any:
+    import google.auth
+    from google.oauth2 import service_account
+
+    if not key:
+        credentials, _ = google.auth.default(scopes=SCOPES)
+        return credentials
+    try:
+        accounts: Any = service_account.Credentials
+        return accounts.from_service_account_info(json.loads(key), scopes=SCOPES)
+    except ValueError as error:  # of JSON, or of a key that lacks something
+        raise ProviderError(
+            "provider_setup",
+            "the key for Vertex AI must be the JSON of a service account's key",
+            detail=type(error).__name__,
+        ) from None
