@@ -1,0 +1,64 @@
+"""Google's access tokens: asked for with a service account, kept, and never quoted."""
+
+import sys
+
+import pytest
+
+from inference.exceptions import ProviderError
+from inference.providers import google_tokens
+from inference.providers.google_tokens import google_token
+from tests.support.google_accounts import EMAIL, token_server
+
+
+@pytest.fixture
+def google(monkeypatch):
+    monkeypatch.setattr(google_tokens, "_credentials", {})
+    with token_server() as state:
+        yield state
+
+
+async def test_a_service_account_gets_a_token_and_keeps_it(google):
+    first = await google_token(google.key)
+    second = await google_token(google.key)
+
+    assert first == second == "token-1"
+    (claim,) = google.claims
+    assert claim["iss"] == EMAIL
+    assert claim["scope"] == "https://www.googleapis.com/auth/cloud-platform"
+
+
+async def test_without_a_key_the_default_credentials_are_taken(google, tmp_path, monkeypatch):
+    path = tmp_path / "key.json"
+    path.write_text(google.key)
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
+
+    assert await google_token("") == "token-1"
+
+
+async def test_a_token_is_used_as_it_is():
+    assert await google_token("ya29.made-up") == "ya29.made-up"
+
+
+async def test_an_account_that_google_refuses_is_a_clear_error_without_secrets(google):
+    google.is_refusing = True
+
+    with pytest.raises(ProviderError, match="Google gave no access token") as caught:
+        await google_token(google.key)
+
+    assert caught.value.code == "provider_auth"
+    assert "PRIVATE" not in f"{caught.value}{caught.value.detail}"
+
+
+@pytest.mark.parametrize("key", ['{"type": "service_account"}', "{not json", '{"a": "secret-1"}'])
+async def test_a_key_that_is_no_service_account_is_refused_without_quoting_it(key):
+    with pytest.raises(ProviderError, match="JSON of a service account") as caught:
+        await google_token(key)
+
+    assert "secret-1" not in f"{caught.value}{caught.value.detail}"
+
+
+async def test_a_missing_package_is_named_with_the_way_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "google.auth.exceptions", None)
+
+    with pytest.raises(ProviderError, match=r"pip install 'fastchat-site\[vertex\]'"):
+        await google_token("")
