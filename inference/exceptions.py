@@ -12,6 +12,7 @@
     ├── BusUnavailableError            Redis or the broker does not answer
     ├── RequestExpiredError            the answer's log is gone (or never was)
     └── GenerationFailedError          the answer began and broke; the code says how
+        └── ProviderError              a server elsewhere refused, failed or broke off
 
 `code` is stable and goes to programs; the message goes to people.
 """
@@ -118,3 +119,21 @@ class GenerationFailedError(InferenceError):
     def __init__(self, *, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class ProviderError(GenerationFailedError):
+    """A server elsewhere did not give the answer.
+
+    The message goes to visitors: it names neither addresses nor keys.
+
+    Attributes:
+        retry_after_s: when the server wants to be asked again, where it says so.
+        detail: what only the log should hold.
+    """
+
+    def __init__(
+        self, code: str, message: str, *, retry_after_s: float | None = None, detail: str = ""
+    ) -> None:
+        super().__init__(code=code, message=message)
+        self.retry_after_s = retry_after_s
+        self.detail = detail
