@@ -114,6 +114,14 @@ class Intake:
             prompt_logprobs=None if params.prompt_logprobs is None else [None],
         )
 
+    def prompt_text(self, messages: Items[Message]) -> str:
+        """Return the text that the model reads for a conversation.
+
+        Raises:
+            InvalidRequestError: no message, or the template refuses them.
+        """
+        return self._encoder.render(messages).text
+
     def _encode(self, prompt: Prompt, params: SamplingParams) -> EncodedPrompt:
         is_cut = params.truncate_prompt is not None
         if prompt.messages is not None:

@@ -246,6 +246,14 @@ class LLMEngine:
         ):
             raise QueueFullError(self.config.name, retry_after_s=RETRY_AFTER_S)
 
+    def prompt_text(self, messages: Items[Message]) -> str:
+        """Return the text that the model reads for a conversation; "" if it has no head.
+
+        Raises:
+            InvalidRequestError: no message, or the template refuses them.
+        """
+        return self._intake.prompt_text(messages) if self._intake else ""
+
     def cancel(self, request_id: str) -> None:
         """End a request; the next step gives its last outputs. Unknown ids are ignored."""
         self._book.cancel(request_id)

@@ -9,7 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from inference.chat_templates.control_tokens import control_tokens
 from inference.chat_templates.families import ChatTemplate
-from inference.chat_templates.rendering import end_of_turn, render_prompt
+from inference.chat_templates.rendering import RenderedPrompt, end_of_turn, render_prompt
 from inference.exceptions import ContextLengthExceededError, InvalidRequestError
 from inference.messages import Message
 
@@ -68,11 +68,19 @@ class PromptEncoder:
             InvalidRequestError: no message, or the template refuses them, or they hold a token
                 the model does not know.
         """
-        prompt = render_prompt(self._tokenizer, messages, template=self._template)
+        prompt = self.render(messages)
         text = self._bounded(prompt.text, is_cut=is_cut)
         tokens = self._tokenise(text, add_special_tokens=prompt.needs_special_tokens)
         self._check(tokens, param="messages")
         return EncodedPrompt(tokens, prompt.stop)
+
+    def render(self, messages: Sequence[Message]) -> RenderedPrompt:
+        """Write the conversation as a text.
+
+        Raises:
+            InvalidRequestError: no message, or the template refuses them.
+        """
+        return render_prompt(self._tokenizer, messages, template=self._template)
 
     def encode_text(self, text: str, *, is_cut: bool = False) -> EncodedPrompt:
         """Tokenise a text as it is, with what the tokenizer puts in front of every text.

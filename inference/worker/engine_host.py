@@ -31,11 +31,21 @@ TOO_LONG = Failure("timeout", "the answer took too long")
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What a worker tells about its model."""
+    """What a worker knows about its model.
+
+    Attributes:
+        context_length: the window in tokens; 0 where it is not known.
+        device: where it runs.
+        dtype: number format of its weights.
+        template: the family whose chat template is used; "" where the model has its own.
+        description: how it is computed, for people.
+    """
 
     context_length: int = 0
     device: str = "cpu"
     dtype: str = "float32"
+    template: str = ""
+    description: str = ""
 
 
 def _do_nothing() -> None:
@@ -50,7 +60,7 @@ class EngineHost:
         names: models it answers for.
         bus: the bus.
         settings: the times.
-        facts: goes into the heartbeat.
+        facts: what is known about the model; most of it goes into the heartbeat.
         on_fatal: called with a reason when the engine thread is dead or stuck; the heartbeat has
             stopped by then.
 
@@ -69,6 +79,7 @@ class EngineHost:
         on_fatal: Callable[[str], None],
     ) -> None:
         self.names = tuple(names)
+        self.facts = facts
         self._engine = engine
         self._settings = settings
         self._on_fatal = on_fatal
@@ -112,6 +123,14 @@ class EngineHost:
     def context_length(self) -> int:
         """The model's window in tokens; 0 where it is not known."""
         return self._beat.context_length
+
+    def prompt_text(self, messages: Sequence[Message]) -> str:
+        """Return the text that the model reads for a conversation.
+
+        Raises:
+            InferenceError: it cannot be written.
+        """
+        return self._engine.prompt_text(messages)
 
     @property
     def has_room(self) -> bool:

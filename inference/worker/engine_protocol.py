@@ -135,6 +135,13 @@ class Engine(Protocol):
             InferenceError: it cannot be.
         """
 
+    def prompt_text(self, messages: Sequence[Message]) -> str:
+        """Return the text that the model reads for a conversation.
+
+        Raises:
+            InferenceError: it cannot be written.
+        """
+
     def cancel(self, request_id: str) -> None:
         """End an answer at the next step."""
 

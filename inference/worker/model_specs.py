@@ -199,8 +199,10 @@ def host_model(
         context_length=engine.context_length,
         device=str(input_device(loaded.model)),
         dtype=str(loaded.model.dtype).removeprefix("torch."),
+        template="" if template is None else template.name,
+        description=engine.describe(),
     )
-    logger.info("%s on %s in %s: %s", spec.names[0], facts.device, facts.dtype, engine.describe())
+    logger.info("%s on %s in %s: %s", spec.names[0], facts.device, facts.dtype, facts.description)
     return EngineHost(
         engine, names=spec.names, bus=bus, settings=settings, facts=facts, on_fatal=on_fatal
     )

@@ -46,6 +46,7 @@ def start_hosts(
     on_fatal: Callable[[str], None],
     say: Callable[[str], None],
     channel: "PlanChannel | None" = None,
+    are_registered: bool = True,
 ) -> list[EngineHost]:
     """Load models one after the other; all or none.
 
@@ -56,6 +57,7 @@ def start_hosts(
         on_fatal: what happens when an engine is stuck.
         say: hears of the progress.
         channel: reaches the other processes of the one model that several share.
+        are_registered: whether the models get cards in the site's database.
 
     Raises:
         InferenceError: a model cannot be loaded.
@@ -67,7 +69,8 @@ def start_hosts(
             host = host_model(spec, bus=bus, settings=settings, on_fatal=on_fatal, channel=channel)
             hosts.append(host)
             add_host(host)
-            _register(spec, host)
+            if are_registered:
+                _register(spec, host)
             host.wait_until_live(settings.heartbeat_ttl_s)
     except BaseException:
         stop_hosts(hosts)

@@ -90,6 +90,10 @@ class FakeEngine:
             self._waiting[request_id] = FakeSequence(begin, end, begin, reason)
             self._changed.notify_all()
 
+    def prompt_text(self, messages: Sequence[Message]) -> str:
+        """Show a conversation as its last message."""
+        return messages[-1].content
+
     def cancel(self, request_id: str) -> None:
         """End an answer at the next step."""
         with self._changed:
