@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import jinja2
@@ -11,6 +11,7 @@ from inference.chat_templates.control_tokens import TemplatedTokenizer, control_
 from inference.chat_templates.defusing import defuse
 from inference.chat_templates.environment import compile_template
 from inference.chat_templates.families import DEFAULT_FAMILY, ChatTemplate, family_named
+from inference.chat_templates.image_markers import marked, template_messages
 from inference.exceptions import InvalidRequestError
 from inference.messages import Message, Role
 
@@ -40,6 +41,7 @@ def render_prompt(
     messages: Sequence[Message],
     *,
     template: ChatTemplate | None = None,
+    image_marker: str = "",
 ) -> RenderedPrompt:
     """Write a conversation so that the assistant speaks next.
 
@@ -48,13 +50,20 @@ def render_prompt(
     prompt ends with it, open, so that the model goes on writing it. Special tokens that somebody
     wrote into a message are defused.
 
+    Args:
+        tokenizer: the model's.
+        messages: the conversation, oldest first.
+        template: the family to use instead of the tokenizer's own template.
+        image_marker: what stands in the text for an image; "" for models that take none.
+
     Raises:
         InvalidRequestError: there is no message, or the template refuses the conversation.
     """
     if not messages:
         raise InvalidRequestError("a conversation needs at least one message", param="messages")
     own = _own_template(tokenizer)
-    safe = _defused(messages, control_tokens(tokenizer, template_source=own or ""))
+    specials = control_tokens(tokenizer, template_source=own or "") | {image_marker}
+    safe = _defused(messages, specials)
     opened = ""
     if safe[-1].role is Role.ASSISTANT:
         *safe, last = safe
@@ -62,12 +71,14 @@ def render_prompt(
         if not safe:
             raise InvalidRequestError("nobody has spoken to the assistant yet", param="messages")
     if template is None and own is not None:
-        text = _render_own(own, tokenizer, safe, add_generation_prompt=True)
+        text = _render_own(
+            own, tokenizer, safe, add_generation_prompt=True, image_marker=image_marker
+        )
         return RenderedPrompt(text + opened, needs_special_tokens=False)
     if template is None:
         logger.warning("the tokenizer has no chat template; using the family %r", DEFAULT_FAMILY)
         template = family_named(DEFAULT_FAMILY)
-    text = render_family(template, safe)
+    text = render_family(template, [marked(message, image_marker) for message in safe])
     bos = str(tokenizer.special_tokens_map.get("bos_token") or "")
     has_bos = bool(bos) and text.startswith(bos)
     if opened and text.endswith(":"):
@@ -121,6 +132,7 @@ def _render_own(
     messages: Sequence[Message],
     *,
     add_generation_prompt: bool,
+    image_marker: str = "",
 ) -> str:
     """Render a tokenizer's template; one that knows no system role gets it in the first turn."""
     special = {key: str(value) for key, value in _texts(tokenizer.special_tokens_map)}
@@ -128,7 +140,7 @@ def _render_own(
     def render(chosen: Sequence[Message]) -> str:
         return _render(
             source,
-            messages=[message.as_dict() for message in chosen],
+            messages=template_messages(source, chosen, image_marker),
             add_generation_prompt=add_generation_prompt,
             **special,
         )
@@ -157,12 +169,12 @@ def _fold_system(messages: Sequence[Message]) -> list[Message]:
     if len(messages) < 2 or messages[0].role is not Role.SYSTEM:
         return list(messages)
     system, first, *rest = messages
-    return [replace(first, content=f"{system.content}\n\n{first.content}"), *rest]
+    return [first.preceded_by(system.content), *rest]
 
 
 def _defused(messages: Sequence[Message], special_tokens: Iterable[str]) -> list[Message]:
     tokens = tuple(special_tokens)
-    return [replace(message, content=defuse(message.content, tokens)) for message in messages]
+    return [message.with_texts(lambda text: defuse(text, tokens)) for message in messages]
 
 
 def _own_template(tokenizer: TemplatedTokenizer) -> str | None:
