@@ -72,7 +72,7 @@ def _credentials() -> Any:
 
 def _no_credentials(detail: str) -> ProviderError:
     return ProviderError(
-        "provider_auth",
+        "provider_key_rejected",
         "there are no credentials for Amazon Bedrock; the operator should set them up",
         detail=detail,
     )

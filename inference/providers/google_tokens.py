@@ -57,7 +57,7 @@ def _fresh_token(key: str) -> str:
                 credentials.refresh(partial(Request(), timeout=REFRESH_TIMEOUT_S))
         except GoogleAuthError as error:
             raise ProviderError(
-                "provider_auth",
+                "provider_key_rejected",
                 "Google gave no access token; the operator should look at the credentials",
                 detail=type(error).__name__,
             ) from error

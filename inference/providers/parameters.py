@@ -39,11 +39,24 @@ def wire_params(
         name = parameter.name
         value = getattr(params, name)
         is_default = value == getattr(DEFAULT_PARAMS, name)
+        if name in server.dropped_params or name in ignores:
+            continue
         if name in takes and (name in ALWAYS_SENT or not is_default):
             sent[takes[name]] = list(value) if isinstance(value, tuple) else value
-        is_refused = name not in takes and name not in ignores and name not in server.dropped_params
-        if is_refused and not is_default:
+        if name not in takes and not is_default:
             raise InvalidRequestError(
                 f"the server of {server.model!r} does not take {name}", param=name
             )
     return sent
+
+
+def check_at_most(limit: float, params: SamplingParams, name: str, *, server: Server) -> None:
+    """Return if a parameter is not above what a server takes.
+
+    Raises:
+        InvalidRequestError: it is.
+    """
+    if getattr(params, name) > limit and name not in server.dropped_params:
+        raise InvalidRequestError(
+            f"the server of {server.model!r} takes a {name} of {limit:g} at most", param=name
+        )

@@ -45,7 +45,7 @@ async def test_an_account_that_google_refuses_is_a_clear_error_without_secrets(g
     with pytest.raises(ProviderError, match="Google gave no access token") as caught:
         await google_token(google.key)
 
-    assert caught.value.code == "provider_auth"
+    assert caught.value.code == "provider_key_rejected"
     assert "PRIVATE" not in f"{caught.value}{caught.value.detail}"
 
 
