@@ -4,6 +4,7 @@
     ├── InvalidRequestError            the request itself is wrong
     │   ├── ContextLengthExceededError
     │   └── UnsatisfiableGrammarError
+    ├── InvalidFamilyError             a file of template families is wrong
     ├── ModelNotFoundError             nobody knows this model
     ├── ModelUnavailableError          known, but no worker serves it now
     ├── ModelLoadError                 its files cannot be used, or the device cannot take it
@@ -52,6 +53,15 @@ class UnsatisfiableGrammarError(InvalidRequestError):
     """No token, or no text at all, fits the grammar the answer must follow."""
 
     code = "grammar_error"
+
+
+class InvalidFamilyError(InferenceError):
+    """A file of template families cannot be used as it is."""
+
+    code = "invalid_family"
+
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path} {reason}")
 
 
 class ModelNotFoundError(InferenceError):

@@ -91,18 +91,21 @@ def render_family(
 ) -> str:
     """Write a conversation by a family's layout.
 
-    System messages are joined and stand first; without one the family's own is used.
+    System messages are joined and stand first; without one the family's own is used, and the
+    turns that show its models what an answer looks like.
 
     Raises:
-        InvalidRequestError: the layout refuses the conversation.
+        InvalidRequestError: the family has no layout, or it refuses the conversation.
     """
     said = [message.content for message in messages if message.role is Role.SYSTEM]
     system_message = "\n".join(said) if said else template.system_message
+    shown = [] if said else _turns(template.few_shot)
     return _render(
-        template.source,
+        template.jinja,
+        **template.variables,
         system=template.system_template.replace("{system_message}", system_message),
         system_message=system_message,
-        messages=[m.as_dict() for m in messages if m.role is not Role.SYSTEM],
+        messages=[m.as_dict() for m in [*shown, *messages] if m.role is not Role.SYSTEM],
         user=template.roles[0],
         assistant=template.roles[1],
         sep=template.separator,
@@ -162,6 +165,12 @@ def _render(source: str, **values: Any) -> str:
         raise InvalidRequestError(
             f"the model's chat template refuses the conversation: {error}", param="messages"
         ) from error
+
+
+def _turns(pairs: Iterable[tuple[str, str]]) -> list[Message]:
+    """Messages of pairs (user, assistant)."""
+    roles = (Role.USER, Role.ASSISTANT)
+    return [Message(role, text) for pair in pairs for role, text in zip(roles, pair, strict=True)]
 
 
 def _fold_system(messages: Sequence[Message]) -> list[Message]:
