@@ -168,7 +168,10 @@ class BlockManager:
         digests = sequence.digests
         while len(digests) < count:
             start = len(digests) * self.block_size
-            content = array("q", sequence.tokens[start : start + self.block_size]).tobytes()
+            end = start + self.block_size
+            content = array("q", sequence.tokens[start:end]).tobytes()
+            if sequence.images is not None:
+                content += sequence.images.name_of(start, end)
             before = digests[-1] if digests else b""
             digests.append(hashlib.blake2b(before + content, digest_size=16).digest())
         return digests[:count]

@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 from inference.engine.attention import StepAttention
 from inference.engine.flat_batch import lay_out
 from inference.engine.isolation import ForwardResult, run_apart, run_isolating
+from inference.engine.placed_images import PlacedImages, place_images
 from inference.engine.placement import input_device
 from inference.engine.row_attention import RowAttention
 from inference.engine.sequence import Chunk
@@ -44,7 +45,12 @@ class Forward(Protocol):
     """One forward pass of a decoder over a flat batch."""
 
     def __call__(
-        self, tokens: Tensor, positions: Tensor, scored: Tensor, step: StepAttention
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        scored: Tensor,
+        step: StepAttention,
+        images: PlacedImages | None = None,
     ) -> Tensor:
         """Compute all columns and return next-token scores of some.
 
@@ -53,13 +59,19 @@ class Forward(Protocol):
             positions: of each token in its sequence, long [N].
             scored: columns whose scores are wanted, long [S].
             step: the attention of the step.
+            images: what some columns show instead of their tokens.
 
         Returns:
             Scores, [S, V].
         """
 
     def with_states(
-        self, tokens: Tensor, positions: Tensor, scored: Tensor, step: StepAttention
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        scored: Tensor,
+        step: StepAttention,
+        images: PlacedImages | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Return the scores, [S, V], and every column's state after the last norm, [N, W]."""
 
@@ -77,12 +89,16 @@ class TransformersForward:
         self._is_spread = is_spread
 
     def __call__(
-        self, tokens: Tensor, positions: Tensor, scored: Tensor, step: StepAttention
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        scored: Tensor,
+        step: StepAttention,
+        images: PlacedImages | None = None,
     ) -> Tensor:
         """See `Forward`."""
         logits: Tensor = self._model(
-            input_ids=tokens.unsqueeze(0),
-            position_ids=positions.unsqueeze(0),
+            **model_inputs(self._model, tokens, positions, images),
             use_cache=False,
             # A spread model takes tensors to its first device and has its head on the last; an
             # array stays on the host, from where it indexes anywhere.
@@ -92,12 +108,32 @@ class TransformersForward:
         return logits[0]
 
     def with_states(
-        self, tokens: Tensor, positions: Tensor, scored: Tensor, step: StepAttention
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        scored: Tensor,
+        step: StepAttention,
+        images: PlacedImages | None = None,
     ) -> tuple[Tensor, Tensor]:
         """See `Forward.with_states`."""
         with watched_states(self._model) as states:
-            logits = self(tokens, positions, scored, step)
+            logits = self(tokens, positions, scored, step, images)
         return logits, states[0][0]
+
+
+def model_inputs(
+    model: PreTrainedModel, tokens: Tensor, positions: Tensor, images: PlacedImages | None
+) -> dict[str, Tensor]:
+    """Return the words of a forward pass: tokens, or their states with the images among them."""
+    if images is None:
+        return {"input_ids": tokens.unsqueeze(0), "position_ids": positions.unsqueeze(0)}
+    states: Tensor = model.get_input_embeddings()(tokens)
+    return {
+        "inputs_embeds": images.over(states).unsqueeze(0),
+        "position_ids": positions.unsqueeze(0)
+        if images.positions is None
+        else images.positions.unsqueeze(1),
+    }
 
 
 class PackedRunner:
@@ -144,6 +180,7 @@ class PackedRunner:
             # Where nothing is scored one column is computed all the same and thrown away.
             self._tensor(batch.scored or [0]),
             self._attention.plan(batch),
+            place_images(chunks, self._device),
         )
         if not any(chunk.sequence.pool for chunk in chunks):
             return self._forward(*arguments)[: len(batch.scored)]

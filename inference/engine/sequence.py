@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass, field
 
+from inference.engine.images import Images
 from inference.engine.pooling import Pool
 from inference.generation import Usage
 
@@ -38,6 +39,7 @@ class Sequence:
             been answered.
         pool: what becomes of its tokens' states, where they are wanted instead of an answer.
         is_whole: whether all its tokens must be computed at once, as they see one another.
+        images: what its prompt shows; None for text alone.
     """
 
     request_id: str
@@ -64,6 +66,7 @@ class Sequence:
     scores_prompt: bool = False
     pool: Pool | None = None
     is_whole: bool = False
+    images: Images | None = None
 
     @property
     def standing(self) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from inference.engine.attention import ScoreOptions, StepAttention
 from inference.engine.decoder.projections import Projection
+from inference.engine.placed_images import PlacedImages
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,21 +114,39 @@ class FusedDecoder:
     rotary: nn.Module
 
     def __call__(
-        self, tokens: Tensor, positions: Tensor, scored: Tensor, step: StepAttention
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        scored: Tensor,
+        step: StepAttention,
+        images: PlacedImages | None = None,
     ) -> Tensor:
         """See `inference.engine.model_runner.Forward`."""
-        return self.head(self.hidden(tokens, positions, step)[scored])
+        return self.head(self.hidden(tokens, positions, step, images)[scored])
 
     def with_states(
-        self, tokens: Tensor, positions: Tensor, scored: Tensor, step: StepAttention
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        scored: Tensor,
+        step: StepAttention,
+        images: PlacedImages | None = None,
     ) -> tuple[Tensor, Tensor]:
         """See `inference.engine.model_runner.Forward.with_states`."""
-        states = self.hidden(tokens, positions, step)
+        states = self.hidden(tokens, positions, step, images)
         return self.head(states[scored]), states
 
-    def hidden(self, tokens: Tensor, positions: Tensor, step: StepAttention) -> Tensor:
+    def hidden(
+        self,
+        tokens: Tensor,
+        positions: Tensor,
+        step: StepAttention,
+        images: PlacedImages | None = None,
+    ) -> Tensor:
         """Return the state of every token after the last norm, [N, width]."""
         x = F.embedding(tokens, self.embedding)
+        if images is not None:
+            x = images.over(x)
         cos, sin = self.rotary(x, positions.unsqueeze(0))
         cos, sin = cos[0].unsqueeze(1), sin[0].unsqueeze(1)  # [N, 1, D]
         half = sin.shape[-1] // 2

@@ -13,6 +13,7 @@ from inference.engine.paged.cache import PagedKVCache
 from inference.engine.paged.graphs import DecodeGraphs
 from inference.engine.paged.inputs import StepInputs, shape_of
 from inference.engine.paged.staging import Staging
+from inference.engine.placed_images import PlacedImages, place_images
 from inference.engine.sequence import Chunk
 from inference.engine.sequence import Sequence as RunningSequence
 
@@ -45,6 +46,7 @@ class PagedRunner:
         self._forward = forward
         self._backend = backend
         self._cache = cache
+        self._device = device
         self._staging = Staging(cache, device)
         self._graphs = make_graphs and make_graphs(self._compute, self._staging)
 
@@ -68,21 +70,23 @@ class PagedRunner:
         """Compute the chunks in one forward pass; return the scores of the scored, [S, V]."""
         batch = lay_out(chunks, self._cache.shape, has_runs=False)
         shape = shape_of(batch, self._cache.shape.block_size)
+        images = place_images(chunks, self._device)
         if self._graphs is not None:
-            logits = self._graphs.replay(batch, shape)
+            # A graph knows tokens at their places, and no images.
+            logits = None if images else self._graphs.replay(batch, shape)
             if logits is not None:
                 return logits
         inputs = self._staging.send(batch, shape)
         if not any(chunk.sequence.pool for chunk in chunks):
-            return self._compute(inputs)[: len(batch.scored)]
-        logits, states = self._forward.with_states(*self._arguments(inputs))
+            return self._compute(inputs, images)[: len(batch.scored)]
+        logits, states = self._forward.with_states(*self._arguments(inputs), images)
         for chunk, span in zip(chunks, batch.spans, strict=True):
             if chunk.sequence.pool is not None:
                 chunk.sequence.pool.take(chunk.start, states[span.first : span.first + span.count])
         return logits[: len(batch.scored)]
 
-    def _compute(self, inputs: StepInputs) -> Tensor:
-        return self._forward(*self._arguments(inputs))
+    def _compute(self, inputs: StepInputs, images: PlacedImages | None = None) -> Tensor:
+        return self._forward(*self._arguments(inputs), images)
 
     def _arguments(self, inputs: StepInputs) -> tuple[Tensor, Tensor, Tensor, PagedStep]:
         step = PagedStep(self._cache, self._backend, inputs)
