@@ -212,6 +212,8 @@ INFERENCE: dict[str, Any] = {
     "api_requires_key": env.flag("FASTCHAT_API_REQUIRES_KEY", default=False),
     "metrics_token": env.text("FASTCHAT_METRICS_TOKEN"),
     "trusted_proxy_count": TRUSTED_PROXIES,
+    "use_modelscope": env.flag("FASTCHAT_USE_MODELSCOPE", default=False),
+    "cpu_isa": env.text("CPU_ISA"),
 }
 CHAT: dict[str, Any] = {"trusted_proxy_count": TRUSTED_PROXIES}
 ARENA: dict[str, Any] = {"vote_counters": ["leaderboard.services.count_vote"]}
@@ -230,6 +232,8 @@ LOGGING: dict[str, Any] = {
         "celery": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
+        "httpcore2": {"level": "WARNING"},
         # One line a task would drown everything else.
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

@@ -3,14 +3,12 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
 from inference.generation import GenerationRequest, SamplingParams
 from inference.messages import Message, Role
 from inference.providers.wire.faults import fault
 
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 DEFAULT_PARAMS = SamplingParams()
 
 
@@ -26,7 +24,6 @@ class Server:
         key_variable: environment variable that holds the key; empty where none is needed.
         system_prompt: said first where a conversation has no system message.
         fixed_temperature: sent whatever a request wants; None leaves requests their choice.
-        recommended: parameters that replace those a request leaves at their default.
         extra_body: fields added to every request, in the server's words; ours win.
         options: what else the dialect needs, such as an API version; its `options` name them.
         dropped_params: parameters the server does not take and that may be left out silently.
@@ -42,9 +39,8 @@ class Server:
     key_variable: str = ""
     system_prompt: str = ""
     fixed_temperature: float | None = None
-    recommended: Mapping[str, Any] = field(default=NOTHING)
-    extra_body: Mapping[str, Any] = field(default=NOTHING)
-    options: Mapping[str, Any] = field(default=NOTHING)
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
     dropped_params: frozenset[str] = frozenset()
     endpoint_id: int = 0
     slots: int = 16
@@ -80,11 +76,6 @@ class Server:
         messages, params = request.messages, request.params
         if self.system_prompt and not any(entry.role is Role.SYSTEM for entry in messages):
             messages = (Message(Role.SYSTEM, self.system_prompt), *messages)
-        changes = {
-            name: value
-            for name, value in self.recommended.items()
-            if getattr(params, name) == getattr(DEFAULT_PARAMS, name)
-        }
         if self.fixed_temperature is not None:
-            changes["temperature"] = self.fixed_temperature
-        return replace(request, messages=messages, params=replace(params, **changes))
+            params = replace(params, temperature=self.fixed_temperature)
+        return replace(request, messages=messages, params=params)

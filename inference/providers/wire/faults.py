@@ -50,6 +50,10 @@ STATUS_CODES = {
     408: "provider_timeout",
     413: "context_length_exceeded",
     429: "provider_rate_limited",
+    500: "provider_unavailable",
+    502: "provider_unavailable",
+    503: "provider_unavailable",
+    529: "provider_unavailable",
 }
 
 # What servers call it when the prompt is too long; sentences, as many of them send no code.
@@ -64,6 +68,7 @@ FILTERED = re.compile(
     r"|moderation",
     re.IGNORECASE,
 )
+BUSY = re.compile(r"overload|unavailable|rate.?limit|throttl|capacity", re.IGNORECASE)
 USED_UP = re.compile(r"insufficient.?(?:quota|funds|balance)|billing|credit balance", re.IGNORECASE)
 
 
@@ -90,6 +95,33 @@ def fault_of_words(words: str, *, default: str) -> str:
     if FILTERED.search(words):
         return "content_filtered"
     return default
+
+
+def fault_of_event(data: Any, *, default: str = "provider_cut_off") -> ProviderError:
+    """Return what an error object in the middle of a stream means.
+
+    Args:
+        data: the object; a status in it (`code`, `status`, `status_code`) says most.
+        default: the code where neither a status nor the words say anything.
+    """
+    words = sentence_in(data)
+    code = fault_of_words(words, default=STATUS_CODES.get(status_in(data), default))
+    if code == default and BUSY.search(words):
+        code = "provider_unavailable"
+    return fault(code, words)
+
+
+def status_in(data: Any) -> int:
+    """Return the HTTP status that an error object names; 0 where it names none."""
+    if isinstance(data, dict):
+        inner = data.get("error")
+        if isinstance(inner, dict):
+            return status_in(inner)
+        for name in ("code", "status_code", "status"):
+            value = str(data.get(name, ""))
+            if value.isdecimal() and len(value) == 3:
+                return int(value)
+    return 0
 
 
 def fault_of_response(status: int, headers: Mapping[str, str], body: bytes) -> ProviderError:

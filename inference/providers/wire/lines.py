@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterator
 from dataclasses import dataclass
 
 from inference.exceptions import ProviderError
+from inference.providers.wire.faults import fault
 
 SSE_LINE_END = re.compile(rb"\r\n|\n|\r")
 JSON_LINE_END = re.compile(rb"\n")
@@ -48,9 +49,9 @@ class LineSplitter:
 
     def close(self) -> Iterator[str]:
         """Yield what stands after the last line end, if anything does."""
-        rest, self._rest = bytes(self._rest).removesuffix(b"\r"), bytearray()
+        rest, self._rest = bytes(self._rest), bytearray()
         if rest:
-            yield self._decode(rest)
+            yield self._decode(rest.removesuffix(b"\r"))
 
     def _decode(self, line: bytes) -> str:
         if len(line) > self._limit_bytes:
@@ -58,15 +59,11 @@ class LineSplitter:
         try:
             return line.decode()
         except UnicodeDecodeError:
-            raise ProviderError(
-                "provider_protocol", "the server sent text that is not UTF-8"
-            ) from None
+            raise fault("provider_protocol", "not UTF-8") from None
 
 
 def _too_long(limit_bytes: int) -> ProviderError:
-    return ProviderError(
-        "provider_protocol", f"the server sent a line or event of more than {limit_bytes} bytes"
-    )
+    return fault("provider_protocol", f"a line or event of more than {limit_bytes} bytes")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,228 @@
+"""OpenAI's chat completions, and the many servers that speak them.
+
+Source:
+    https://platform.openai.com/docs/api-reference/chat, and the types of openai-python 3.54.
+"""
+
+import base64
+import re
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+from inference.generation import FinishReason, GenerationRequest, Usage
+from inference.messages import ImagePart, Message, TextPart
+from inference.providers.dialect import (
+    Check,
+    Dialect,
+    Piece,
+    is_flag,
+    is_text,
+    joined,
+    json_request,
+)
+from inference.providers.parameters import HARMLESS, wire_params
+from inference.providers.server import Server
+from inference.providers.wire.client import WireRequest
+from inference.providers.wire.faults import fault, fault_of_event
+from inference.providers.wire.response import WireResponse, parse_object
+
+DONE = "[DONE]"
+FINISH_REASONS = {
+    "stop": FinishReason.STOP,
+    "eos": FinishReason.STOP,
+    "eos_token": FinishReason.STOP,
+    "stop_sequence": FinishReason.STOP,
+    "length": FinishReason.LENGTH,
+    "max_tokens": FinishReason.LENGTH,
+}
+# Models that think before they answer count their thoughts as tokens, in a field of its own, and
+# choose their sampling themselves.
+REASONING_NAMES = re.compile(r"(^|/)(o\d+|gpt-5)(?!.*chat)([.-]|$)")
+REASONING_IGNORES = HARMLESS | {"temperature", "top_p", "presence_penalty", "frequency_penalty"}
+
+TAKEN_BY_ALL = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "max_tokens": "max_tokens",
+    "stop": "stop",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+    "seed": "seed",
+}
+
+
+class OpenAIDialect(Dialect):
+    """What all servers of the family share; each says in a class of its own what it adds.
+
+    The option `stream: false` asks for the answer in one piece, for servers that cannot stream a
+    model; `include_usage: false` asks for no counts, for servers that refuse the question.
+    """
+
+    takes: ClassVar[Mapping[str, str]] = MappingProxyType(TAKEN_BY_ALL)
+    takes_images: ClassVar[bool] = True
+    options: ClassVar[Mapping[str, Check]] = MappingProxyType(
+        {"stream": is_flag, "include_usage": is_flag}
+    )
+
+    async def prepare(self, server: Server, request: GenerationRequest) -> WireRequest:
+        """Return the request for a chat completion; see `Dialect.prepare`."""
+        is_streamed = server.options.get("stream", True)
+        body = {**self.body(server, request), "stream": is_streamed}
+        if is_streamed and server.options.get("include_usage", True):
+            body["stream_options"] = {"include_usage": True}
+        return json_request(self.address(server), body, self.headers(server), server=server)
+
+    async def read(self, response: WireResponse) -> AsyncGenerator[Piece, None]:
+        """Yield the pieces of a chat completion, streamed or whole; see `Dialect.read`."""
+        response.expect("text/event-stream", "application/json")
+        if response.media_type == "application/json":
+            for piece in pieces_of(await response.json()):
+                yield piece
+            return
+        async with aclosing(response.events()) as events:
+            async for event in events:
+                if event.data.strip() == DONE:
+                    return
+                for piece in pieces_of(parse_object(event.data)):
+                    yield piece
+
+    def address(self, server: Server) -> str:
+        """Return where chat completions are."""
+        return joined(server.url, "chat/completions")
+
+    def headers(self, server: Server) -> dict[str, str]:
+        """Return the headers that say who asks."""
+        return bearer(server)
+
+    def body(self, server: Server, request: GenerationRequest) -> dict[str, Any]:
+        """Return the request without what concerns streaming."""
+        return completion_body(server, request, takes=self.takes)
+
+
+class OpenAI(OpenAIDialect):
+    """OpenAI itself: newer names of parameters, none of sampling for models that reason."""
+
+    default_url: ClassVar[str] = "https://api.openai.com/v1"
+    takes: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {**TAKEN_BY_ALL, "max_tokens": "max_completion_tokens", "logit_bias": "logit_bias"}
+    )
+    options: ClassVar[Mapping[str, Check]] = MappingProxyType(
+        {**OpenAIDialect.options, "organization": is_text, "project": is_text}
+    )
+
+    def headers(self, server: Server) -> dict[str, str]:
+        """Return the key, and whose account is charged."""
+        accounts = {
+            f"OpenAI-{name.title()}": str(server.options[name])
+            for name in ("organization", "project")
+            if name in server.options
+        }
+        return {**bearer(server), **accounts}
+
+    def body(self, server: Server, request: GenerationRequest) -> dict[str, Any]:
+        """Return the request in the words of the model's generation."""
+        if REASONING_NAMES.search(server.name_there):
+            return completion_body(server, request, takes=self.takes, ignores=REASONING_IGNORES)
+        return completion_body(server, request, takes=self.takes)
+
+
+def completion_body(
+    server: Server,
+    request: GenerationRequest,
+    *,
+    takes: Mapping[str, str],
+    ignores: frozenset[str] = HARMLESS,
+) -> dict[str, Any]:
+    """Return model, messages and parameters of a chat completion; see `wire_params`."""
+    taken = {ours: theirs for ours, theirs in takes.items() if ours not in ignores}
+    params = wire_params(request.params, server, takes=taken, ignores=ignores)
+    if "logit_bias" in params:
+        params["logit_bias"] = {str(token): bias for token, bias in params["logit_bias"]}
+    return {
+        "model": server.name_there,
+        "messages": [wire_message(message) for message in request.messages],
+        **params,
+    }
+
+
+def bearer(server: Server) -> dict[str, str]:
+    """Return the key as most servers want it; nothing where none is needed."""
+    key = server.key()
+    return {"Authorization": f"Bearer {key}"} if key else {}
+
+
+def wire_message(message: Message) -> dict[str, Any]:
+    """Return a message as the API wants it: a string, or parts with images as data URLs."""
+    if not message.parts:
+        return {"role": message.role.value, "content": message.content}
+    content = [
+        {"type": "text", "text": part.text} if isinstance(part, TextPart) else wire_image(part)
+        for part in message.parts
+    ]
+    return {"role": message.role.value, "content": content}
+
+
+def wire_image(image: ImagePart) -> dict[str, Any]:
+    """Return an image inside the request, so that no server fetches anything."""
+    encoded = base64.b64encode(image.data).decode()
+    return {
+        "type": "image_url",
+        "image_url": {"url": f"data:{image.media_type};base64,{encoded}"},
+    }
+
+
+def pieces_of(chunk: Mapping[str, Any]) -> Iterable[Piece]:
+    """Yield what a chunk of a stream, or a whole completion, adds.
+
+    What a model thinks before it answers (`reasoning_content`) is not part of the answer.
+
+    Raises:
+        ProviderError: the chunk is an error, or has not the documented shape.
+    """
+    if chunk.get("error") or chunk.get("object") == "error":
+        raise fault_of_event(chunk)
+    choices = chunk.get("choices") or []
+    try:
+        for choice in choices[:1]:
+            said = choice.get("delta") or choice.get("message") or {}
+            text = said.get("content") or said.get("refusal") or ""
+            yield Piece(text=text_of(text), finish_reason=finish_reason_of(choice))
+        if usage := chunk.get("usage"):
+            yield Piece(usage=usage_of(usage))
+    except (AttributeError, TypeError, KeyError, ValueError):
+        raise fault("provider_protocol", f"unknown shape: {str(chunk)[:200]}") from None
+
+
+def text_of(content: Any) -> str:
+    """Return the text of a content that is a string or a list of parts."""
+    if isinstance(content, list):
+        return "".join(part["text"] for part in content if part.get("type") == "text")
+    if not isinstance(content, str):
+        raise TypeError("content is not text")
+    return content
+
+
+def finish_reason_of(choice: Mapping[str, Any]) -> FinishReason | None:
+    """Return why a choice ended; None while it goes on.
+
+    Raises:
+        ProviderError: a filter or a failure ended it.
+    """
+    reason = choice.get("finish_reason")
+    if reason == "content_filter":
+        raise fault("content_filtered", "finish_reason content_filter")
+    if reason == "error":
+        raise fault("provider_cut_off", "finish_reason error")
+    return FINISH_REASONS.get(reason, FinishReason.STOP) if reason else None
+
+
+def usage_of(usage: Mapping[str, Any]) -> Usage:
+    """Return the counts of a completion."""
+    details = usage.get("prompt_tokens_details") or {}
+    return Usage(
+        int(usage["prompt_tokens"]),
+        int(usage.get("completion_tokens") or 0),
+        int(details.get("cached_tokens") or 0),
+    )
