@@ -39,6 +39,7 @@ class Sequence:
             been answered.
         pool: what becomes of its tokens' states, where they are wanted instead of an answer.
         is_whole: whether all its tokens must be computed at once, as they see one another.
+        adapter: the adapter it is computed with; empty for the bare model.
         images: what its prompt shows; None for text alone.
     """
 
