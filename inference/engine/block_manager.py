@@ -12,7 +12,8 @@ from inference.engine.sequence import Sequence
 class BlockManager:
     """Hands out the blocks of a paged cache.
 
-    A full block is named by a digest of its tokens and of everything before them. A freed block
+    A full block is named by a digest of its tokens and of everything before them, the adapter they
+    are computed with first of all. A freed block
     keeps its name until somebody else takes it, so a prompt that begins like an earlier one (the
     next turn of a conversation, a common system message) finds its blocks and need not be read
     again. Several sequences may share such a block; nobody writes into a full one.
@@ -172,7 +173,7 @@ class BlockManager:
             content = array("q", sequence.tokens[start:end]).tobytes()
             if sequence.images is not None:
                 content += sequence.images.name_of(start, end)
-            before = digests[-1] if digests else b""
+            before = digests[-1] if digests else sequence.adapter.encode()
             digests.append(hashlib.blake2b(before + content, digest_size=16).digest())
         return digests[:count]
 

@@ -22,7 +22,7 @@ def own_scores(model: PreTrainedModel) -> Tensor:
     device = input_device(model)
     rows = [
         model(input_ids=torch.tensor([tokens], device=device), use_cache=False).logits[0, -1]
-        for tokens in _probe_tokens(model)
+        for tokens in probe_tokens(model)
     ]
     return torch.stack(rows)
 
@@ -39,7 +39,7 @@ def scores_by(runner: ModelRunner, model: PreTrainedModel, *, is_batched: bool) 
             runs=[(block, 1) for block in blocks],
         )
         for number, (tokens, blocks) in enumerate(
-            zip(_probe_tokens(model), PROBE_BLOCKS, strict=True)
+            zip(probe_tokens(model), PROBE_BLOCKS, strict=True)
         )
     ]
     middle = PROBE_TOKENS * 2 // 3
@@ -67,13 +67,18 @@ def problem_of(
     except Exception as error:  # any refusal means: not this way
         return f"{type(error).__name__}: {error}"
     difference = difference_of(found, expected)
-    is_exact = expected.dtype == torch.float32 and not _is_quantized(model)
-    if difference <= (LARGEST_ERROR if is_exact else LARGEST_ERROR_LOW_PRECISION):
+    if difference <= largest_error(model, expected):
         return None
     return f"its scores would differ by {difference:.1e}"
 
 
-def _probe_tokens(model: PreTrainedModel) -> tuple[list[int], list[int]]:
+def largest_error(model: PreTrainedModel, expected: Tensor) -> float:
+    """How far scores may be from the expected ones, as a share of their size."""
+    is_exact = expected.dtype == torch.float32 and not _is_quantized(model)
+    return LARGEST_ERROR if is_exact else LARGEST_ERROR_LOW_PRECISION
+
+
+def probe_tokens(model: PreTrainedModel) -> tuple[list[int], list[int]]:
     """Two prompts of ordinary tokens."""
     vocabulary: int = model.config.get_text_config().vocab_size
     first = [(7 + 13 * step) % vocabulary for step in range(PROBE_TOKENS)]

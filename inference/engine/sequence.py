@@ -39,8 +39,8 @@ class Sequence:
             been answered.
         pool: what becomes of its tokens' states, where they are wanted instead of an answer.
         is_whole: whether all its tokens must be computed at once, as they see one another.
-        adapter: the adapter it is computed with; empty for the bare model.
         images: what its prompt shows; None for text alone.
+        adapter: the adapter it is computed with; empty for the bare model.
     """
 
     request_id: str
@@ -68,6 +68,7 @@ class Sequence:
     pool: Pool | None = None
     is_whole: bool = False
     images: Images | None = None
+    adapter: str = ""
 
     @property
     def standing(self) -> tuple[int, int]:

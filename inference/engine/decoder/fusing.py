@@ -52,7 +52,7 @@ def pack(model: PreTrainedModel, decoder: FusedDecoder, weights: Weights = "as_l
         Bytes that the projections take less than before.
     """
     saved = 0
-    for owner, name, linears in _projections(model, decoder):
+    for owner, name, linears in projections_of(model, decoder):
         before = getattr(owner, name)
         lay = (HEAD_LAYS if name == "head" else LAYS)[weights]
         projection = lay(before.weight, before.bias)
@@ -67,10 +67,10 @@ def pack(model: PreTrainedModel, decoder: FusedDecoder, weights: Weights = "as_l
     return saved
 
 
-def _projections(
+def projections_of(
     model: PreTrainedModel, decoder: FusedDecoder
 ) -> Iterator[tuple[FusedDecoder | FusedLayer, str, list[nn.Linear]]]:
-    """Every projection: who holds it, under which name, and the modules it was made of."""
+    """Return every projection: who holds it, under which name, and the modules it was made of."""
     anatomy = ANATOMIES[model.config.model_type]
     base: Any = model.base_model
     for fused, layer in zip(decoder.layers, base.layers, strict=True):
