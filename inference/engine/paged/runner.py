@@ -7,7 +7,7 @@ from torch import Tensor
 
 from inference.engine.flat_batch import lay_out
 from inference.engine.isolation import ForwardResult, run_isolating
-from inference.engine.model_runner import Forward
+from inference.engine.model_runner import Forward, OnChunks, ignore_chunks
 from inference.engine.paged.backend import PagedBackend, PagedStep
 from inference.engine.paged.cache import PagedKVCache
 from inference.engine.paged.graphs import DecodeGraphs
@@ -30,6 +30,10 @@ class PagedRunner:
         cache: the pages.
         device: where all of it is.
         make_graphs: makes the graphs of decode steps; None computes all steps kernel by kernel.
+            A graph was captured from the bare model, so steps with an adapter are none for graphs.
+
+    Attributes:
+        on_chunks: hears of the chunks of every forward pass.
     """
 
     has_prefix_reuse = True
@@ -48,6 +52,7 @@ class PagedRunner:
         self._cache = cache
         self._device = device
         self._staging = Staging(cache, device)
+        self.on_chunks: OnChunks = ignore_chunks
         self._graphs = make_graphs and make_graphs(self._compute, self._staging)
 
     def run(self, chunks: Sequence[Chunk]) -> ForwardResult:
@@ -68,10 +73,12 @@ class PagedRunner:
     @torch.inference_mode()
     def compute(self, chunks: Sequence[Chunk]) -> Tensor:
         """Compute the chunks in one forward pass; return the scores of the scored, [S, V]."""
+        self.on_chunks(chunks)
         batch = lay_out(chunks, self._cache.shape, has_runs=False)
         shape = shape_of(batch, self._cache.shape.block_size)
         images = place_images(chunks, self._device)
-        if self._graphs is not None:
+        is_bare = not any(chunk.sequence.adapter for chunk in chunks)
+        if self._graphs is not None and is_bare:
             # A graph knows tokens at their places, and no images.
             logits = None if images else self._graphs.replay(batch, shape)
             if logits is not None:
