@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from inference.chat_templates.adapter_base import base_of_adapter
 from inference.chat_templates.family_files import read_family_file
 from inference.exceptions import InvalidRequestError
 
@@ -126,13 +127,14 @@ def family_named(name: str) -> ChatTemplate:
 def family_for(model_name: str) -> ChatTemplate | None:
     """Return the family whose pattern fits a model's name or path; None where none does.
 
-    The last part of the path is tried first, as folders above it are often named after somebody
-    else's model; then the whole path (`…/vicuna-7b-v1.5/checkpoint-300`).
+    The last part of the path is tried first, as folders above it are often named after another
+    model; then the whole path (`…/vicuna-7b-v1.5/checkpoint-300`). The folder of a PEFT adapter
+    has the family of its base model.
 
     Raises:
         InvalidFamilyError: the site's own file cannot be read.
     """
-    path = model_name.rstrip("/").lower()
+    path = (base_of_adapter(Path(model_name)) or model_name).rstrip("/").lower()
     for text in (path.rsplit("/", maxsplit=1)[-1], path):
         for family in families().values():
             if any(fnmatch.fnmatchcase(text, pattern) for pattern in family.patterns):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from inference.bus import Bus
-from inference.chat_templates.families import family_for
+from inference.chat_templates.families import family_for, family_named
 from inference.conf import InferenceSettings
 from inference.exceptions import InvalidRequestError
 from inference.worker.engine_host import EngineHost, ModelFacts
@@ -39,6 +39,8 @@ class ModelSpec:
         device: where it runs; `auto` takes the best that is there.
         max_batch: answers generated at the same time.
         context_length: window in tokens; None takes the model's own.
+        conv_template: family whose chat template is used instead of the model's own; None for its
+            own, or the one its name tells.
         draft_model_path: folder or hub id of a smaller model that guesses ahead; None for none.
         load_options: how to load it, as `inference.loading.load_model` takes it.
         engine_options: fields of `inference.engine.config.EngineConfig`; None leaves its default.
@@ -49,6 +51,7 @@ class ModelSpec:
     device: str = "auto"
     max_batch: int = 16
     context_length: int | None = None
+    conv_template: str | None = None
     draft_model_path: str | None = None
     load_options: dict[str, Any] = field(default_factory=dict)
     engine_options: dict[str, Any] = field(default_factory=dict)
@@ -168,7 +171,8 @@ def host_model(
 ) -> EngineHost:
     """Load a model and start its engine.
 
-    A model without a chat template of its own gets the one of the family its name tells.
+    The chat template is the one the spec asks for, else the model's own, else the one of the
+    family its name tells.
 
     Args:
         spec: what to load.
@@ -183,8 +187,10 @@ def host_model(
     from inference.engine.llm_engine import LLMEngine
     from inference.engine.placement import input_device
 
+    template = family_named(spec.conv_template) if spec.conv_template else None
     loaded = load_spec(spec)
-    template = None if loaded.tokenizer.chat_template else family_for(spec.path)
+    if template is None and not loaded.tokenizer.chat_template:
+        template = family_for(spec.path)
     engine = LLMEngine(
         loaded.model,
         loaded.tokenizer,
