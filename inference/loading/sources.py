@@ -18,13 +18,23 @@ def find_model(path_or_id: str, *, revision: str | None = None) -> Path:
         ModelLoadError: there is no such folder or repository, it cannot be reached, or it does
             not hold a model with safetensors weights.
     """
-    folder = Path(path_or_id).expanduser()
-    if not folder.is_dir():
-        if _is_path(path_or_id):
-            raise ModelLoadError(f"there is no folder {path_or_id!r}")
-        folder = _fetch(path_or_id, revision)
+    folder = locate(path_or_id, revision=revision)
     _check(folder, path_or_id)
     return folder
+
+
+def locate(path_or_id: str, *, revision: str | None = None) -> Path:
+    """Return a folder, or fetch a repository's files; whatever they are.
+
+    Raises:
+        ModelLoadError: there is no such folder or repository, or it cannot be reached.
+    """
+    folder = Path(path_or_id).expanduser()
+    if folder.is_dir():
+        return folder
+    if _is_path(path_or_id):
+        raise ModelLoadError(f"there is no folder {path_or_id!r}")
+    return _fetch(path_or_id, revision)
 
 
 def _is_path(text: str) -> bool:
@@ -56,7 +66,10 @@ def _check(folder: Path, name: str) -> None:
     """Refuse folders that hold no model of ours, saying why."""
     if not (folder / "config.json").is_file():
         if (folder / "adapter_config.json").is_file():
-            raise ModelLoadError(f"{name!r} is an adapter; merge it into its base model first")
+            raise ModelLoadError(
+                f"{name!r} is an adapter; serve it with its base, or put it into the base's weights"
+                " with `manage.py merge_lora`"
+            )
         raise ModelLoadError(f"{name!r} has no config.json, so it is not a model's folder")
     if not any(folder.glob("*.safetensors")):
         raise ModelLoadError(
