@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor, nn
-from transformers import AttentionInterface
+from transformers import AttentionInterface, PreTrainedModel
 
 PACKED_ATTENTION = "packed_cache"
 
@@ -91,6 +91,16 @@ def packed_attention(
         ScoreOptions(scaling, sliding_window, softcap),
     )
     return mixed.unsqueeze(0), None
+
+
+def attention_of_decoder(model: PreTrainedModel, name: str) -> str | dict[str, str]:
+    """Return what `set_attn_implementation` takes to change how a model's decoder attends.
+
+    The vision tower of a model of several parts goes on attending in its own way.
+    """
+    text_config = model.config.get_text_config()
+    parts = [key for key in model.config.sub_configs if getattr(model.config, key) is text_config]
+    return {part: name for part in parts} or name
 
 
 AttentionInterface.register(PACKED_ATTENTION, packed_attention)

@@ -17,6 +17,7 @@ from inference.engine.sampling_state import SamplingState, random_numbers
 from inference.engine.sentences import Sentences
 from inference.engine.sequence import Sequence
 from inference.engine.stopping import StopStrings
+from inference.engine.vision.reader import ImageReader
 from inference.engine.validation import check_params
 from inference.exceptions import ContextLengthExceededError, InvalidRequestError
 from inference.generation import SamplingParams
@@ -70,6 +71,7 @@ class Intake:
         *,
         template: ChatTemplate | None,
         context_length: int,
+        image_reader: ImageReader | None = None,
     ) -> None:
         self.context_length = context_length
         self._vocabulary_size: int = model.config.get_text_config().vocab_size
@@ -78,6 +80,7 @@ class Intake:
             template=template,
             vocabulary_size=self._vocabulary_size,
             context_length=context_length,
+            image_reader=image_reader,
         )
         self._end_tokens = self._encoder.end_tokens(model)
 
@@ -134,7 +137,7 @@ class Intake:
     def _fit(self, prompt: EncodedPrompt, params: SamplingParams) -> EncodedPrompt:
         """Cut a prompt that is too long, where the request says so, or refuse it."""
         count = len(prompt.tokens)
-        if params.truncate_prompt == "left":
+        if params.truncate_prompt == "left" and prompt.images is None:
             kept = self._kept_tokens(params)
             if count > kept:
                 tokens = prompt.tokens[-kept:]
@@ -171,6 +174,7 @@ class Intake:
                 prompt_tokens=len(prompt.tokens),
                 max_tokens=min(room, params.max_tokens or room),
                 scores_prompt=params.prompt_logprobs is not None and choice == 0,
+                images=prompt.images,
             ),
             sampling=SamplingState(
                 params,

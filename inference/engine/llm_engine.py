@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Sequence as Items
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,6 +40,7 @@ from inference.engine.speculation.choice import beside_draft_model, make_specula
 from inference.engine.stats import EngineLoad, EngineStats, StepStats, Totals
 from inference.engine.stopwatch import Stopwatch
 from inference.engine.validation import check_turn
+from inference.engine.vision.choice import checked_reader, own_sight
 from inference.engine.warming import warm_up
 from inference.exceptions import InvalidRequestError, ModelLoadError, QueueFullError
 from inference.generation import Failure, Pooling, SamplingParams
@@ -69,9 +71,11 @@ class LLMEngine:
             to the engine from now on too.
         channel: where several processes share the model, reaches those that follow this one.
         pooling: how texts are pooled where a request does not say.
+        processor: prepares images for a vision-language model; without it the model takes none.
 
     Attributes:
         context_length: the window in tokens, prompt and answer together.
+        takes_images: whether messages may hold images.
         last_step: what the latest step that computed something did; None before the first.
 
     Raises:
@@ -89,6 +93,7 @@ class LLMEngine:
         draft_model: PreTrainedModel | None = None,
         channel: PlanChannel | None = None,
         pooling: Pooling = "mean",
+        processor: Any = None,
     ) -> None:
         self.config = config or EngineConfig()
         window = self.config.context_length
@@ -96,6 +101,8 @@ class LLMEngine:
             window = int(model.config.get_text_config().max_position_embeddings)
         self._model = model.eval()
         has_head = bool(model.can_generate())
+        # Followers of a shared model get plans of tokens, so there it takes no images.
+        sight = own_sight(self._model, processor if channel is None else None, self.config)
         if not has_head and channel is not None:
             raise ModelLoadError(f"{self.config.name} has no head; it runs in one process only")
         choose = choose_runner if has_head else choose_text_runner
@@ -115,6 +122,10 @@ class LLMEngine:
         )
         self._scheduler = Scheduler(self._blocks, self.config)
         vocabulary_size: int = model.config.get_text_config().vocab_size
+        image_reader = checked_reader(
+            sight, self._runner, self._blocks, self._model, self.config
+        )
+        self.takes_images = image_reader is not None
         self._intake = None
         if has_head:
             self._intake = Intake(

@@ -10,8 +10,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from inference.chat_templates.control_tokens import control_tokens
 from inference.chat_templates.families import ChatTemplate
 from inference.chat_templates.rendering import RenderedPrompt, end_of_turn, render_prompt
+from inference.engine.images import Images
+from inference.engine.vision.reader import ImageReader
 from inference.exceptions import ContextLengthExceededError, InvalidRequestError
-from inference.messages import Message
+from inference.messages import Message, images_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +24,13 @@ class EncodedPrompt:
         tokens: what the model reads.
         stop: the stop strings of the conversation's template.
         text: what the prompt is shown as; None for a conversation.
+        images: what it shows; None for text alone. Such a prompt is never cut.
     """
 
     tokens: list[int]
     stop: tuple[str, ...] = ()
     text: str | None = None
+    images: Images | None = None
 
 
 class PromptEncoder:
@@ -39,6 +43,7 @@ class PromptEncoder:
         context_length: the model's window. A text that cannot fit into it whatever its tokens are
             is not tokenised, as that takes seconds for every million characters; None
             tokenises any.
+        image_reader: prepares images; None for a model that takes none.
     """
 
     def __init__(
@@ -48,12 +53,14 @@ class PromptEncoder:
         template: ChatTemplate | None,
         vocabulary_size: int,
         context_length: int | None = None,
+        image_reader: ImageReader | None = None,
     ) -> None:
         self._tokenizer = tokenizer
         self._context_length = context_length
         self._longest_token = max(map(len, tokenizer.get_vocab())) if context_length else 0
         self._template = template
         self._vocabulary_size = vocabulary_size
+        self._image_reader = image_reader
         self._lock = threading.Lock()  # requests arrive from many threads
 
     def encode(self, messages: Sequence[Message], *, is_cut: bool = False) -> EncodedPrompt:
@@ -66,13 +73,22 @@ class PromptEncoder:
         Raises:
             ContextLengthExceededError: it is far too long, and must not be cut.
             InvalidRequestError: no message, or the template refuses them, or they hold a token
-                the model does not know.
+                the model does not know, or an image that it does not take.
         """
+        reader, images = self._image_reader, images_of(messages)
+        if images and reader is None:
+            raise InvalidRequestError("the model takes no images", param="messages")
         prompt = self.render(messages)
-        text = self._bounded(prompt.text, is_cut=is_cut)
-        tokens = self._tokenise(text, add_special_tokens=prompt.needs_special_tokens)
+        text = self._bounded(prompt.text, is_cut=is_cut and not images)
+        shown = None
+        if reader is not None and images:
+            tokens, shown = reader.read(
+                text, images, add_special_tokens=prompt.needs_special_tokens
+            )
+        else:
+            tokens = self._tokenise(text, add_special_tokens=prompt.needs_special_tokens)
         self._check(tokens, param="messages")
-        return EncodedPrompt(tokens, prompt.stop)
+        return EncodedPrompt(tokens, prompt.stop, images=shown)
 
     def render(self, messages: Sequence[Message]) -> RenderedPrompt:
         """Write the conversation as a text.
@@ -80,7 +96,10 @@ class PromptEncoder:
         Raises:
             InvalidRequestError: no message, or the template refuses them.
         """
-        return render_prompt(self._tokenizer, messages, template=self._template)
+        marker = self._image_reader.marker if self._image_reader else ""
+        return render_prompt(
+            self._tokenizer, messages, template=self._template, image_marker=marker
+        )
 
     def encode_text(self, text: str, *, is_cut: bool = False) -> EncodedPrompt:
         """Tokenise a text as it is, with what the tokenizer puts in front of every text.

@@ -8,7 +8,7 @@ from functools import partial
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from inference.engine.attention import PACKED_ATTENTION
+from inference.engine.attention import PACKED_ATTENTION, attention_of_decoder
 from inference.engine.cache_layouts import Layout, layouts_for, with_block_size
 from inference.engine.config import EngineConfig
 from inference.engine.decoder.fusing import fuse
@@ -67,7 +67,7 @@ def choose_runner(
             lay_out_fused(model, fused, config, runner=way.runner, expected=expected)
             return _sized("fused", way, model, config, context_length)
     check_weights(model, config, is_fused=False)
-    model.set_attn_implementation(PACKED_ATTENTION)
+    model.set_attn_implementation(attention_of_decoder(model, PACKED_ATTENTION))
     whole = TransformersForward(model, is_spread=is_spread(model))
     way = _way_over(layouts, whole, model, expected, config)
     if way is not None:
