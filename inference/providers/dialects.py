@@ -7,7 +7,17 @@ from inference.exceptions import InvalidRequestError
 from inference.providers.dialect import Dialect
 
 DIALECTS: dict[str, str] = {
+    "anthropic": "inference.providers.anthropic.Anthropic",
+    "anthropic_vertex": "inference.providers.vertex.VertexAnthropic",
+    "bedrock": "inference.providers.bedrock.Bedrock",
+    "cohere": "inference.providers.cohere.Cohere",
+    "gemini": "inference.providers.gemini.Gemini",
+    "gemini_at_once": "inference.providers.gemini.GeminiAtOnce",
+    "mistral": "inference.providers.mistral.Mistral",
     "openai": "inference.providers.openai.OpenAI",
+    "reka": "inference.providers.reka.Reka",
+    "vertex": "inference.providers.vertex.VertexGemini",
+    "yandex": "inference.providers.yandex.Yandex",
 }
 
 

@@ -1,7 +1,6 @@
 """Access tokens for Google Cloud: of a service account, or of the machine we run on."""
 
 import asyncio
-import json
 import threading
 from functools import partial
 from hashlib import sha256
@@ -24,9 +23,9 @@ async def google_token(key: str) -> str:
     Google in a thread.
 
     Args:
-        key: the JSON of a service account's key; "" takes the application default credentials
-            (`GOOGLE_APPLICATION_CREDENTIALS`, gcloud's, the machine's own); anything else is a
-            token already and is returned as it is.
+        key: the path of the JSON file with a service account's key; "" takes the application
+            default credentials (`GOOGLE_APPLICATION_CREDENTIALS`, gcloud's, the machine's own);
+            what is no such path is a token already and is returned as it is.
 
     Raises:
         ProviderError: google-auth is not installed, there are no credentials, or Google refuses
@@ -35,7 +34,7 @@ async def google_token(key: str) -> str:
     Source:
         https://google.aip.dev/auth/4110, "Application Default Credentials".
     """
-    if key and not key.lstrip().startswith("{"):
+    if key and not key.endswith(".json"):
         return key
     return await asyncio.to_thread(_fresh_token, key)
 
@@ -81,12 +80,12 @@ def _load_credentials(key: str) -> Any:
     if not key:
         credentials, _ = google.auth.default(scopes=SCOPES)
         return credentials
+    accounts: Any = service_account.Credentials
     try:
-        accounts: Any = service_account.Credentials
-        return accounts.from_service_account_info(json.loads(key), scopes=SCOPES)
-    except ValueError as error:  # of JSON, or of a key that lacks something
+        return accounts.from_service_account_file(key, scopes=SCOPES)
+    except (OSError, ValueError) as error:  # no file, no JSON, or a key that lacks something
         raise ProviderError(
             "provider_setup",
-            "the key for Vertex AI must be the JSON of a service account's key",
+            "the file for Vertex AI cannot be read, or holds no key of a service account",
             detail=type(error).__name__,
         ) from None

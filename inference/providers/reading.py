@@ -22,6 +22,12 @@ def text_at(data: Any, *path: str | int) -> str:
     return value if isinstance(value, str) else ""
 
 
+def list_at(data: Any, *path: str | int) -> list[Any]:
+    """Return the list at a path; an empty one where there is none."""
+    value = dig(data, *path)
+    return value if isinstance(value, list) else []
+
+
 def count_at(data: Any, *path: str | int) -> int:
     """Return the count at a path, also one written as text; 0 where there is none."""
     value = dig(data, *path)

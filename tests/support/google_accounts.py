@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs
 
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,12 +21,12 @@ class TokenServer:
     """What was asked of the server, and how it answers.
 
     Attributes:
-        key: JSON of the service account's key, with the server's address in it.
+        key_file: path of the service account's key, with the server's address in it.
         claims: what each request claimed, its signature verified.
         is_refusing: answer 400 as Google does for an account that is gone.
     """
 
-    key: str = ""
+    key_file: str = ""
     claims: list[dict[str, object]] = field(default_factory=list)
     is_refusing: bool = False
 
@@ -35,8 +36,8 @@ def unpack(text: str) -> bytes:
 
 
 @contextmanager
-def token_server() -> Iterator[TokenServer]:
-    """Run the server for a while."""
+def token_server(folder: Path) -> Iterator[TokenServer]:
+    """Run the server for a while; the account's key goes to a file in the folder."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     state = TokenServer()
 
@@ -66,17 +67,18 @@ def token_server() -> Iterator[TokenServer]:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    state.key = json.dumps(
-        {
-            "type": "service_account",
-            "project_id": "example-project",
-            "private_key_id": "1",
-            "private_key": pem.decode(),
-            "client_email": EMAIL,
-            "client_id": "1",
-            "token_uri": f"http://127.0.0.1:{server.server_address[1]}/token",
-        }
-    )
+    path = folder / "service-account.json"
+    state.key_file = str(path)
+    key = {
+        "type": "service_account",
+        "project_id": "example-project",
+        "private_key_id": "1",
+        "private_key": pem.decode(),
+        "client_email": EMAIL,
+        "client_id": "1",
+        "token_uri": f"http://127.0.0.1:{server.server_address[1]}/token",
+    }
+    path.write_text(json.dumps(key))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
