@@ -91,15 +91,16 @@ def render_family(
 ) -> str:
     """Write a conversation by a family's layout.
 
-    System messages are joined and stand first; without one the family's own is used, and the
-    turns that show its models what an answer looks like.
+    System messages are joined and stand first; without one the family's own is used. The turns
+    that show the family's models what an answer looks like go with its own system message.
 
     Raises:
         InvalidRequestError: the family has no layout, or it refuses the conversation.
     """
     said = [message.content for message in messages if message.role is Role.SYSTEM]
     system_message = "\n".join(said) if said else template.system_message
-    shown = [] if said else _turns(template.few_shot)
+    is_own = not said or system_message == template.system_message != ""
+    shown = _turns(template.few_shot) if is_own else []
     return _render(
         template.jinja,
         **template.variables,

@@ -1,5 +1,6 @@
 """From a conversation to the tokens a model reads, and the tokens and texts that end its answer."""
 
+import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from inference.engine.images import Images
 from inference.engine.vision.reader import ImageReader
 from inference.exceptions import ContextLengthExceededError, InvalidRequestError
 from inference.messages import Message, images_of
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,7 @@ class PromptEncoder:
         found = _ids(getattr(model.generation_config, "eos_token_id", None))
         found |= _ids(self._tokenizer.eos_token_id)
         if self._template is not None:
-            found |= set(self._template.stop_token_ids)
+            found |= self._family_ends(self._template)
         text = end_of_turn(self._tokenizer, template=self._template).lstrip()
         if text:
             first = self._tokenizer(text, add_special_tokens=False)["input_ids"][0]
@@ -184,6 +187,22 @@ class PromptEncoder:
             ):
                 found.add(first)
         return frozenset(found)
+
+    def _family_ends(self, family: ChatTemplate) -> set[int]:
+        """The stop tokens of a family, as far as they are control tokens here too.
+
+        Ids mean something in one vocabulary only: number 0 ends the answers of MPT, and is "!" to
+        a tokenizer of GPT-2's kind.
+        """
+        control = set(self._tokenizer.all_special_ids) | set(self._tokenizer.added_tokens_decoder)
+        ends = {token for token in family.stop_token_ids if token < self._vocabulary_size} & control
+        if strange := sorted(set(family.stop_token_ids) - ends):
+            logger.warning(
+                "the tokenizer has no control tokens %s; family %r ends with them",
+                strange,
+                family.name,
+            )
+        return ends
 
 
 def _ids(value: Any) -> set[int]:

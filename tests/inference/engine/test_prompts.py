@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from inference.chat_templates.families import family_named
@@ -87,3 +89,15 @@ def test_of_a_text_that_may_be_cut_the_end_is_tokenised(tokenizer):
 
     assert len(encoded.tokens) == 64 * longest
     assert tokenizer.decode(encoded.tokens[-2:]) == "xy"
+
+
+def test_a_familys_stop_tokens_count_where_the_tokenizer_has_them_as_control_tokens(
+    tiny_model, caplog
+):
+    tokenizer = byte_tokenizer(chat_template=None)
+    end, letter = tokenizer.convert_tokens_to_ids("<|im_end|>"), tokenizer("a")["input_ids"][0]
+    family = replace(family_named("mistral"), stop_token_ids=(end, letter, 151645))
+    encoder = encoder_of(tokenizer, template=family)
+
+    assert encoder.end_tokens(tiny_model) == {tokenizer.eos_token_id, end}
+    assert f"[{letter}, 151645]" in caplog.text
