@@ -129,7 +129,11 @@ class LLMEngine:
         self._intake = None
         if has_head:
             self._intake = Intake(
-                model, tokenizer, template=template, context_length=self.context_length
+                model,
+                tokenizer,
+                template=template,
+                context_length=self.context_length,
+                image_reader=image_reader,
             )
         self._embedding_intake = EmbeddingIntake(
             tokenizer,
