@@ -58,6 +58,8 @@ class InferenceSettings:
         drain_s: time that running answers get when a worker is asked to leave.
         prompt_bytes: largest request, all messages together, that is let in.
         web_threads: threads, and so database connections, that all open streams share.
+        families: path of a TOML file with template families of the site's own; they come before
+            ours. Empty for none.
         scripted_models: names answered by the scripted provider.
         scripted_token_delay_s: its time for one token.
         scripted_fail_after_tokens: its answers break after so many tokens; 0 means never.
@@ -68,8 +70,20 @@ class InferenceSettings:
         api_ping_interval_s: silence in a stream of events after which a comment keeps it open.
         trusted_proxy_count: how many entries of X-Forwarded-For, counted from the right, are
             written by proxies of this site; 0 ignores the header.
+        endpoints_reread_s: how old the list of endpoints may be, so how long a change takes.
+        endpoint_failures_allowed: failures in a row after which an endpoint rests.
+        endpoint_rest_s: its first rest; each further failure doubles it, up to ten minutes.
+        endpoint_connect_s: for a connection to an endpoint to stand.
+        endpoint_first_byte_s: from a request to the first byte of its answer.
+        endpoint_idle_s: of silence in the middle of an answer.
+        endpoint_tries: most attempts at one answer of an endpoint, all before its first word.
+        endpoint_retry_budget_s: after which no further attempt begins.
+        endpoint_answer_bytes: largest answer an endpoint may send.
         metrics_addresses: addresses that may read `/metrics` without the token.
         metrics_token: what others show as `Authorization: Bearer` there; empty lets none in.
+        use_modelscope: ids of models are looked up on ModelScope instead of Hugging Face.
+        cpu_isa: what the CPU is known to multiply bfloat16 with, avx512_bf16 or amx; empty
+            leaves it to be found out.
     """
 
     redis_url: str = ""
@@ -93,6 +107,7 @@ class InferenceSettings:
     drain_s: float = 20.0
     prompt_bytes: int = 2_000_000
     web_threads: int = 8
+    families: str = ""
     scripted_models: tuple[str, ...] = ()
     scripted_token_delay_s: float = 0.01
     scripted_fail_after_tokens: int = 0
@@ -102,8 +117,19 @@ class InferenceSettings:
     api_requests_per_minute_per_address: int = 120
     api_ping_interval_s: float = 15.0
     trusted_proxy_count: int = 0
+    endpoints_reread_s: float = 2.0
+    endpoint_failures_allowed: int = 5
+    endpoint_rest_s: float = 15.0
+    endpoint_connect_s: float = 10.0
+    endpoint_first_byte_s: float = 300.0
+    endpoint_idle_s: float = 60.0
+    endpoint_tries: int = 3
+    endpoint_retry_budget_s: float = 20.0
+    endpoint_answer_bytes: int = 16_000_000
     metrics_addresses: tuple[str, ...] = ("127.0.0.1", "::1")
     metrics_token: str = ""
+    use_modelscope: bool = False
+    cpu_isa: str = ""
 
 
 def inference_settings() -> InferenceSettings:

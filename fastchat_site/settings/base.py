@@ -208,6 +208,7 @@ TRUSTED_PROXIES = env.number("FASTCHAT_TRUSTED_PROXIES", 0)
 # One dict an app, read through <app>/conf.py; every key is in docs/reference/settings.md.
 INFERENCE: dict[str, Any] = {
     "redis_url": REDIS_URL,
+    "families": env.text("FASTCHAT_FAMILIES"),
     "scripted_models": env.names("FASTCHAT_SCRIPTED_MODELS"),
     "api_requires_key": env.flag("FASTCHAT_API_REQUIRES_KEY", default=False),
     "metrics_token": env.text("FASTCHAT_METRICS_TOKEN"),
