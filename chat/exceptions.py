@@ -11,6 +11,7 @@
     ├── NothingToAnswerError          there is no prompt to answer again
     ├── ConversationNotFoundError     no such conversation, or not yours
     ├── RateLimitedError              too fast; carries `retry_after_s`
+    ├── SavedConversationError        a file of the terminal chat cannot be written or read
     └── BannedError
 
 `code` is stable and goes to programs; the message goes to people.
@@ -109,6 +110,12 @@ class RateLimitedError(ChatError):
     def __init__(self, *, retry_after_s: int) -> None:
         super().__init__(f"that is too fast; try again in {retry_after_s} s")
         self.retry_after_s = retry_after_s
+
+
+class SavedConversationError(ChatError):
+    """A conversation cannot be written to a file, or a file holds none."""
+
+    code = "saved_conversation"
 
 
 class BannedError(ChatError):

@@ -1,0 +1,133 @@
+"""A model held in this process: the door for commands that ask one without a site around them."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from celery import current_app
+from django.conf import settings
+
+from inference.client import close_client
+from inference.conf import inference_settings
+from inference.exceptions import InferenceError
+from inference.loading.sources import find_model
+from inference.messages import Message
+from inference.providers.transport import site_bus
+from inference.worker.celery_thread import CeleryThread
+from inference.worker.engine_host import EngineHost
+from inference.worker.model_specs import ModelSpec, default_name
+from inference.worker.serving import (
+    hasten_exit,
+    queues_of,
+    start_hosts,
+    stay,
+    stop_hosts,
+    task_threads,
+)
+
+__all__ = ["HeldModel", "ModelSpec", "default_name", "hasten_exit", "hold_model"]
+
+logger = logging.getLogger(__name__)
+
+MEMORY_BROKER = {
+    "broker_url": "memory://localhost/",
+    "broker_transport_options": {"polling_interval": 0.004},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HeldModel:
+    """A model that `inference.client` can ask by its name.
+
+    Attributes:
+        name: what to ask for.
+        path: where it came from: a folder or a hub id.
+        architecture: the `model_type` of its configuration, such as "llama" or "t5".
+        context_length: its window in tokens.
+        template: the family whose chat template is used; "" where the model has its own.
+        description: how it is computed, for people.
+    """
+
+    name: str
+    path: str
+    architecture: str
+    context_length: int
+    template: str
+    description: str
+    _host: EngineHost
+
+    def prompt_text(self, messages: Sequence[Message]) -> str:
+        """Return the text the model reads for a conversation.
+
+        Raises:
+            InferenceError: its template refuses the conversation.
+        """
+        return self._host.prompt_text(messages)
+
+
+@contextmanager
+def hold_model(spec: ModelSpec, *, say: Callable[[str], None]) -> Iterator[HeldModel]:
+    """Load a model, answer for it inside this process, and let it go at the end.
+
+    It takes the road of `serve`: engine, bus, task queue. From now on bus and queue of this
+    process are inside it, whatever REDIS_URL says, and the site's database is not touched.
+
+    Args:
+        spec: what to load.
+        say: hears of the progress.
+
+    Raises:
+        InferenceError: the model cannot be loaded; the message says what to do.
+    """
+    _leave_redis()
+    hosts = start_hosts(
+        [spec],
+        bus=site_bus(),
+        settings=inference_settings(),
+        on_fatal=stay,
+        say=say,
+        are_registered=False,
+    )
+    tasks = CeleryThread(queues_of([spec]), concurrency=task_threads([spec]))
+    try:
+        tasks.start()
+        yield _held(spec, hosts[0])
+    finally:
+        stop_hosts(hosts)
+        tasks.stop()
+        close_client()
+
+
+def _leave_redis() -> None:
+    """Let this process be its own bus and broker."""
+    if not inference_settings().redis_url:
+        return
+    settings.INFERENCE = {**settings.INFERENCE, "redis_url": ""}
+    current_app.conf.update(MEMORY_BROKER)
+
+
+def _held(spec: ModelSpec, host: EngineHost) -> HeldModel:
+    facts = host.facts
+    return HeldModel(
+        name=spec.names[0],
+        path=spec.path,
+        architecture=_architecture(spec),
+        context_length=facts.context_length,
+        template=facts.template,
+        description=f"{facts.device} in {facts.dtype}: {facts.description}",
+        _host=host,
+    )
+
+
+def _architecture(spec: ModelSpec) -> str:
+    """Return the `model_type` of a model that has been loaded; "" where nothing tells."""
+    try:
+        folder = find_model(spec.path, revision=spec.load_options.get("revision"))
+        config: Any = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        return str(config.get("model_type", ""))
+    except (InferenceError, OSError, ValueError, AttributeError) as error:
+        logger.debug("the architecture of %s is not known: %s", spec.path, error)
+        return ""
