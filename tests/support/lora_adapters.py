@@ -42,7 +42,8 @@ def save_adapter(
     """Write a random adapter of a model to a folder, as peft does; return what peft computes."""
     adapted = peft_model(model, **options)
     adapted.peft_config["default"].base_model_name_or_path = str(base)
-    adapted.save_pretrained(folder)
+    # By itself peft would ask the hub about the base's vocabulary.
+    adapted.save_pretrained(folder, save_embedding_layers=False)
     return adapted
 
 

@@ -30,9 +30,9 @@ def test_a_hub_id_that_cannot_be_fetched_says_what_to_do(tmp_path, monkeypatch):
     ("files", "words"),
     [
         ([], "no config.json"),
-        (["adapter_config.json"], "merge it into its base"),
+        (["adapter_config.json"], "is an adapter; serve it with its base"),
         (["config.json"], "no safetensors"),
-        (["config.json", "pytorch_model.bin"], "pickled weights can run code"),
+        (["config.json", "pytorch_model.bin"], "which can run code"),
     ],
 )
 def test_a_folder_that_holds_no_model_says_why(tmp_path, files, words):
