@@ -17,8 +17,8 @@ from inference.engine.sampling_state import SamplingState, random_numbers
 from inference.engine.sentences import Sentences
 from inference.engine.sequence import Sequence
 from inference.engine.stopping import StopStrings
-from inference.engine.vision.reader import ImageReader
 from inference.engine.validation import check_params
+from inference.engine.vision.reader import ImageReader
 from inference.exceptions import ContextLengthExceededError, InvalidRequestError
 from inference.generation import SamplingParams
 from inference.messages import Message
@@ -61,7 +61,10 @@ class Intake:
         model: whose vocabulary and end tokens count.
         tokenizer: the model's.
         template: the chat template to use instead of the tokenizer's own.
-        context_length: the window, prompt and answer together.
+        context_length: the window: of prompt and answer together, or of the prompt alone.
+        answer_window: tokens of an answer where it has a window of its own; None where it takes
+            what the prompt leaves.
+        is_whole: whether a prompt must be computed in one piece.
     """
 
     def __init__(
@@ -72,8 +75,12 @@ class Intake:
         template: ChatTemplate | None,
         context_length: int,
         image_reader: ImageReader | None = None,
+        answer_window: int | None = None,
+        is_whole: bool = False,
     ) -> None:
         self.context_length = context_length
+        self._answer_window = answer_window
+        self._is_whole = is_whole
         self._vocabulary_size: int = model.config.get_text_config().vocab_size
         self._encoder = PromptEncoder(
             tokenizer,
@@ -100,6 +107,10 @@ class Intake:
         check_params(params, vocabulary_size=self._vocabulary_size)
         if params.grammar is not None and constraint is None:
             raise InvalidRequestError("no grammars are followed here", param="grammar")
+        if params.prompt_logprobs is not None and self._answer_window is not None:
+            raise InvalidRequestError(
+                "an encoder-decoder reads its prompt and does not score it", param="prompt_logprobs"
+            )
         encoded = self._fit(self._encode(prompt, params), params)
         if params.echo and encoded.text is None:
             raise InvalidRequestError("a conversation cannot be echoed", param="echo")
@@ -143,14 +154,15 @@ class Intake:
                 tokens = prompt.tokens[-kept:]
                 text = None if prompt.text is None else self._encoder.decode(tokens)
                 return EncodedPrompt(tokens, prompt.stop, text)
-        if count >= self.context_length:
-            raise ContextLengthExceededError(
-                prompt_tokens=count, limit_tokens=self.context_length - 1
-            )
+        limit = self.context_length - (self._answer_window is None)
+        if count > limit:
+            raise ContextLengthExceededError(prompt_tokens=count, limit_tokens=limit)
         return prompt
 
     def _kept_tokens(self, params: SamplingParams) -> int:
         """How many tokens of a prompt are kept where it is cut: FastChat's number."""
+        if self._answer_window is not None:
+            return self.context_length
         wanted = params.max_tokens or min(DEFAULT_ROOM, self.context_length // 2)
         return max(1, self.context_length - wanted - 1)
 
@@ -162,7 +174,7 @@ class Intake:
         choice: int,
         constraint: TokenConstraint | None,
     ) -> Answer:
-        room = self.context_length - len(prompt.tokens)
+        room = self._answer_window or self.context_length - len(prompt.tokens)
         end_tokens: frozenset[int] = frozenset() if params.ignore_eos else self._end_tokens
         is_ranked = params.choice_count > params.n
         decode = partial(self._encoder.decode, skip_special_tokens=params.skip_special_tokens)
@@ -175,6 +187,7 @@ class Intake:
                 max_tokens=min(room, params.max_tokens or room),
                 scores_prompt=params.prompt_logprobs is not None and choice == 0,
                 images=prompt.images,
+                is_whole=self._is_whole,
             ),
             sampling=SamplingState(
                 params,

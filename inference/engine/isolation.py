@@ -42,7 +42,7 @@ def run_isolating(compute: Compute, chunks: Sequence[Chunk]) -> ForwardResult:
     is shortened before that, down to one token. Computing a chunk twice writes the same rows of
     the cache again, so nothing is spoilt.
     """
-    result = _run_once(compute, chunks)
+    result = run_once(compute, chunks)
     if not result.failures:
         return result
     _, error = result.failures[0]
@@ -54,12 +54,12 @@ def run_isolating(compute: Compute, chunks: Sequence[Chunk]) -> ForwardResult:
     if not parts:
         return replace(result, too_many_tokens=tokens)
     logger.warning("a step of %d chunks failed: %s", len(chunks), type(error).__name__)
-    return _together([run_isolating(compute, part) for part in parts], too_many_tokens=tokens)
+    return together([run_isolating(compute, part) for part in parts], too_many_tokens=tokens)
 
 
 def run_apart(compute: Compute, chunks: Sequence[Chunk]) -> ForwardResult:
     """Run each chunk alone and once; one that fails is that request's failure."""
-    return _together([_run_once(compute, [chunk]) for chunk in chunks])
+    return together([run_once(compute, [chunk]) for chunk in chunks])
 
 
 def first_half(chunk: Chunk) -> Chunk:
@@ -69,7 +69,7 @@ def first_half(chunk: Chunk) -> Chunk:
     return replace(chunk, count=count, scored=max(0, count - unscored))
 
 
-def _run_once(compute: Compute, chunks: Sequence[Chunk]) -> ForwardResult:
+def run_once(compute: Compute, chunks: Sequence[Chunk]) -> ForwardResult:
     """Run chunks together; where that fails, all of them have failed."""
     try:
         return ForwardResult(list(chunks), compute(chunks))
@@ -95,10 +95,15 @@ def _shortened(chunk: Chunk) -> list[Sequence[Chunk]]:
     return [[first_half(chunk)]] if can_be_divided else []
 
 
-def _together(
+def together(
     parts: Sequence[ForwardResult], *, too_many_tokens: int | None = None
 ) -> ForwardResult:
-    """Join the results of parts, in their order."""
+    """Join the results of parts, in their order.
+
+    Args:
+        parts: what was computed one after the other.
+        too_many_tokens: tokens of a larger pass that memory was short for before.
+    """
     scores = [part.logits for part in parts if part.chunks]
     tokens = [too_many_tokens, *(part.too_many_tokens for part in parts)]
     return ForwardResult(

@@ -23,7 +23,6 @@ from inference.engine.answer_desk import AnswerDesk
 from inference.engine.block_manager import BlockManager
 from inference.engine.config import EngineConfig
 from inference.engine.embedding_intake import EmbeddingIntake
-from inference.engine.encoder.choice import choose_text_runner
 from inference.engine.grammar import TokenConstraint
 from inference.engine.intake import Intake, Prompt
 from inference.engine.isolation import ForwardResult
@@ -32,7 +31,7 @@ from inference.engine.parallel.channel import PlanChannel
 from inference.engine.parallel.runner import LeadingRunner
 from inference.engine.request import Request
 from inference.engine.request_book import RequestBook
-from inference.engine.runner_choice import choose_runner
+from inference.engine.runner_kinds import choose_any_runner
 from inference.engine.sampler import Sampled, Sampler
 from inference.engine.scheduler import Scheduler
 from inference.engine.sequence import Chunk
@@ -42,7 +41,7 @@ from inference.engine.stopwatch import Stopwatch
 from inference.engine.validation import check_turn
 from inference.engine.vision.choice import checked_reader, own_sight
 from inference.engine.warming import warm_up
-from inference.exceptions import InvalidRequestError, ModelLoadError, QueueFullError
+from inference.exceptions import InvalidRequestError, QueueFullError
 from inference.generation import Failure, Pooling, SamplingParams
 from inference.messages import Message
 
@@ -103,13 +102,11 @@ class LLMEngine:
         has_head = bool(model.can_generate())
         # Followers of a shared model get plans of tokens, so there it takes no images.
         sight = own_sight(self._model, processor if channel is None else None, self.config)
-        if not has_head and channel is not None:
-            raise ModelLoadError(f"{self.config.name} has no head; it runs in one process only")
-        choose = choose_runner if has_head else choose_text_runner
-        chosen = choose(
+        chosen = choose_any_runner(
             self._model,
             beside_draft_model(self.config, model, draft_model),
             context_length=window,
+            is_led=channel is not None,
         )
         self._runner = chosen.runner if channel is None else LeadingRunner(chosen.runner, channel)
         self.context_length = chosen.context_length
@@ -133,6 +130,8 @@ class LLMEngine:
                 tokenizer,
                 template=template,
                 context_length=self.context_length,
+                answer_window=chosen.answer_window,
+                is_whole=chosen.is_whole,
                 image_reader=image_reader,
             )
         self._embedding_intake = EmbeddingIntake(
@@ -140,7 +139,7 @@ class LLMEngine:
             vocabulary_size=vocabulary_size,
             limit_tokens=self.context_length,
             pooling=pooling,
-            is_whole=not has_head,
+            is_whole=chosen.is_whole,
         )
         self._sampler = Sampler()
         self._speculator = make_speculator(

@@ -1,7 +1,7 @@
 """The model runner: one forward pass for the chunks of a step."""
 
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -9,13 +9,19 @@ from transformers import PreTrainedModel
 
 from inference.engine.attention import StepAttention
 from inference.engine.flat_batch import lay_out
-from inference.engine.isolation import ForwardResult, run_apart, run_isolating
+from inference.engine.isolation import ForwardResult, run_isolating
 from inference.engine.placed_images import PlacedImages, place_images
-from inference.engine.placement import input_device
 from inference.engine.row_attention import RowAttention
 from inference.engine.sequence import Chunk
 from inference.engine.sequence import Sequence as RunningSequence
 from inference.engine.states import watched_states
+
+OnChunks = Callable[[Sequence[Chunk]], None]
+"""Hears of the chunks of a forward pass, in the order they lie in, before it begins."""
+
+
+def ignore_chunks(chunks: Sequence[Chunk]) -> None:
+    """Stand in where nobody wants to know."""
 
 
 class ModelRunner(Protocol):
@@ -143,6 +149,9 @@ class PackedRunner:
         forward: the decoder.
         attention: plans each step's attention; it holds the cache.
         device: where tokens go in.
+
+    Attributes:
+        on_chunks: hears of the chunks of every forward pass.
     """
 
     has_prefix_reuse = True
@@ -151,6 +160,7 @@ class PackedRunner:
         self._forward = forward
         self._attention = attention
         self._device = device
+        self.on_chunks: OnChunks = ignore_chunks
 
     def run(self, chunks: Sequence[Chunk]) -> ForwardResult:
         """Compute the chunks together; where that fails, in parts, to find the one at fault.
@@ -173,6 +183,7 @@ class PackedRunner:
     @torch.inference_mode()
     def compute(self, chunks: Sequence[Chunk]) -> Tensor:
         """Compute the chunks in one forward pass; return the scores of the scored, [S, V]."""
+        self.on_chunks(chunks)
         batch = lay_out(chunks, self._attention.cache.shape)
         arguments = (
             self._tensor(batch.tokens),
@@ -197,56 +208,3 @@ class PackedRunner:
 def place_in_cache(chunk: Chunk) -> tuple[int, int]:
     """Order chunks by size, decoding ones first, then by where their sequences begin."""
     return chunk.count, chunk.sequence.blocks[0]
-
-
-class PlainRunner:
-    """Computes chunk after chunk with the model's own cache, for models the flat batch misses.
-
-    Slower, and right for every decoder that transformers can generate with: other position
-    schemes, recurrent layers, attention with a bias.
-    """
-
-    has_prefix_reuse = False
-
-    def __init__(self, model: PreTrainedModel) -> None:
-        self._model = model
-        self._device = input_device(model)
-        self._caches: dict[RunningSequence, Any] = {}
-
-    def run(self, chunks: Sequence[Chunk]) -> ForwardResult:
-        """Compute the chunks one after the other."""
-        return run_apart(self.compute, chunks)
-
-    def forget(self, sequence: RunningSequence) -> None:
-        """Drop the sequence's cache."""
-        self._caches.pop(sequence, None)
-
-    def copy_blocks(self, pairs: Sequence[tuple[int, int]]) -> None:
-        """Refuse: every sequence has its own cache, and blocks are only counted."""
-        raise NotImplementedError("sequences that run plainly share nothing")
-
-    def clear_blocks(self, blocks: Sequence[int]) -> None:
-        """Nothing to clear: the cache goes when its sequence is forgotten."""
-
-    @torch.inference_mode()
-    def compute(self, chunks: Sequence[Chunk]) -> Tensor:
-        """Compute one chunk and return the scores of its scored tokens, [S, V]."""
-        (chunk,) = chunks
-        if chunk.sequence.pool is None:
-            return self._scores(chunk)
-        with watched_states(self._model) as states:
-            scores = self._scores(chunk)
-        chunk.sequence.pool.take(chunk.start, states[0][0])
-        return scores
-
-    def _scores(self, chunk: Chunk) -> Tensor:
-        # A chunk from the start is a new sequence or one that was preempted.
-        past = self._caches.get(chunk.sequence) if chunk.start else None
-        output = self._model(
-            input_ids=torch.tensor([chunk.tokens], dtype=torch.long, device=self._device),
-            past_key_values=past,
-            use_cache=True,
-        )
-        self._caches[chunk.sequence] = output.past_key_values
-        logits: Tensor = output.logits
-        return logits[0, chunk.count - chunk.scored :]

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from torch import Tensor
@@ -14,9 +14,10 @@ from inference.engine.config import EngineConfig
 from inference.engine.decoder.fusing import fuse
 from inference.engine.kv_cache import CacheShape, KVCache
 from inference.engine.memory import cache_bytes
-from inference.engine.model_runner import Forward, ModelRunner, PlainRunner, TransformersForward
+from inference.engine.model_runner import Forward, ModelRunner, TransformersForward
 from inference.engine.parallel.agreement import smallest_of_all
 from inference.engine.placement import is_shared, is_spread
+from inference.engine.plain.choice import choose_plain_runner
 from inference.engine.probing import PROBE_SHAPE, own_scores, problem_of
 from inference.engine.profiling import step_peak_bytes
 from inference.engine.weight_choice import check_weights, lay_out_fused, lay_out_linears
@@ -35,6 +36,10 @@ class ChosenRunner:
         cache: of a packed runner; None where the runner keeps its own memory.
         shape: how blocks are counted, with a cache or without.
         context_length: the window in tokens.
+        forward: the forward pass of a packed runner; None where the runner has its own.
+        is_whole: whether a prompt must be computed in one piece.
+        answer_window: tokens of an answer where it has a window of its own, as in an
+            encoder-decoder; None where it takes what the prompt leaves.
     """
 
     way: str
@@ -42,6 +47,9 @@ class ChosenRunner:
     cache: KVCache | None
     shape: CacheShape
     context_length: int
+    forward: Forward | None = None
+    is_whole: bool = False
+    answer_window: int | None = None
 
 
 def choose_runner(
@@ -73,13 +81,12 @@ def choose_runner(
     if way is not None:
         lay_out_linears(model, config, runner=way.runner, expected=expected)
         return _sized("packed", way, model, config, context_length)
-    logger.warning("%s runs one sequence at a time", config.name)
     model.set_attn_implementation(original)
-    plain_problem = problem_of(PlainRunner(model), model, expected, is_batched=False)
-    if plain_problem is not None:
-        raise ModelLoadError(f"{config.name} cannot be served by this engine: {plain_problem}")
+    plain = choose_plain_runner(model, config)
+    logger.warning("%s is run by itself, without the flat batch: %s", config.name, plain.way)
     shape = shape_for(config, config.kv_cache_tokens or 2**62, context_length)
-    return _chosen("plain", PlainRunner(model), None, shape, config, context_length)
+    chosen = _chosen(plain.way, plain.runner, None, shape, config, context_length)
+    return replace(chosen, is_whole=plain.is_whole)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +140,8 @@ def _sized(
     runner, cache = layout.final(way.forward, shape, config, context_length=context_length)
     if not layout.is_in_rows:
         name = f"{name} {layout.name}"
-    return _chosen(name, runner, cache, shape, config, context_length)
+    chosen = _chosen(name, runner, cache, shape, config, context_length)
+    return replace(chosen, forward=way.forward)
 
 
 def _chosen(

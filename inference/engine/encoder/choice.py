@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 from inference.engine.config import EngineConfig
 from inference.engine.encoder.attention import TEXT_ATTENTION
 from inference.engine.encoder.runner import EqualBatches, FlatTexts, TextForward, TextRunner
+from inference.engine.kv_cache import CacheShape
 from inference.engine.placement import input_device
 from inference.engine.probing import LARGEST_ERROR, LARGEST_ERROR_LOW_PRECISION
 from inference.engine.runner_choice import ChosenRunner, shape_for
@@ -57,14 +58,18 @@ def choose_text_runner(
         flat = FlatTexts(model, first_position=first_position)
         problem = _problem_of(flat, texts, expected, model)
         if problem is None:
-            return ChosenRunner("flat texts", TextRunner(flat), None, shape, window)
+            return _chosen("flat texts", flat, shape, window)
     logger.warning("%s reads only texts of equal length together: %s", config.name, problem)
     model.set_attn_implementation(original)
     batches = EqualBatches(model)
     problem = _problem_of(batches, texts, expected, model)
     if problem is not None:
         raise ModelLoadError(f"{config.name} cannot be served by this engine: {problem}")
-    return ChosenRunner("equal batches", TextRunner(batches), None, shape, window)
+    return _chosen("equal batches", batches, shape, window)
+
+
+def _chosen(way: str, forward: TextForward, shape: CacheShape, window: int) -> ChosenRunner:
+    return ChosenRunner(way, TextRunner(forward), None, shape, window, is_whole=True)
 
 
 def position_room(model: PreTrainedModel) -> tuple[int, int | None]:

@@ -40,9 +40,7 @@ class LeadingRunner:
             EngineLostError: here or elsewhere the forward pass failed.
         """
         ordered = sorted(chunks, key=place_in_cache)
-        if self.has_prefix_reuse:  # the sequences share one cache, so they share one pass
-            return ForwardResult(ordered, self.compute(ordered))
-        return ForwardResult(ordered, torch.cat([self.compute([chunk]) for chunk in ordered]))
+        return ForwardResult(ordered, self.compute(ordered))
 
     def compute(self, chunks: Sequence[Chunk]) -> Tensor:
         """Compute chunks and return the scores of their `scored` tokens, [S, V].

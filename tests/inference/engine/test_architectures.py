@@ -6,7 +6,8 @@ import transformers as hf
 
 from inference.engine.config import EngineConfig
 from inference.engine.llm_engine import LLMEngine
-from inference.engine.model_runner import PackedRunner, PlainRunner
+from inference.engine.model_runner import PackedRunner
+from inference.engine.plain.runner import PlainRunner
 from inference.exceptions import ModelLoadError
 from tests.support.engine_runs import answer_together, naive_greedy
 
@@ -120,14 +121,23 @@ def test_a_model_the_flat_batch_misses_runs_plainly(name, tokenizer, caplog):
     answers, own = answers_of(PLAIN[name](), tokenizer, runner=PlainRunner)
 
     assert answers == own
-    assert "one sequence at a time" in caplog.text
+    assert "without the flat batch" in caplog.text
+
+
+class Moody(hf.LlamaForCausalLM):
+    """A model that never gives the same scores twice."""
+
+    def forward(self, *args, **kwargs):
+        output = super().forward(*args, **kwargs)
+        output.logits = torch.randn_like(output.logits)
+        return output
 
 
 def test_a_model_no_runner_fits_is_refused(tokenizer):
-    config = hf.MambaConfig(vocab_size=260, hidden_size=32, num_hidden_layers=2, state_size=8)
+    model = Moody(hf.LlamaConfig(**SHAPE)).eval()
 
-    with pytest.raises(ModelLoadError, match="cannot be served"):
-        LLMEngine(random_model(config), tokenizer, EngineConfig(context_length=64))
+    with pytest.raises(ModelLoadError, match="cannot be served by this engine"):
+        LLMEngine(model, tokenizer, EngineConfig(context_length=64))
 
 
 def test_a_plain_model_that_was_preempted_begins_again_with_a_clean_memory(tokenizer):
@@ -142,4 +152,4 @@ def test_a_plain_model_that_was_preempted_begins_again_with_a_clean_memory(token
 
     assert engine.stats().preemptions > 0
     assert answers == own
-    assert engine._runner._caches == {}
+    assert engine._runner.held_sequences == 0

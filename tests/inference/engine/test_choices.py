@@ -9,7 +9,7 @@ from scipy.stats import chisquare
 
 from inference.engine.config import EngineConfig
 from inference.engine.llm_engine import LLMEngine
-from inference.engine.model_runner import PlainRunner
+from inference.engine.plain.runner import PlainRunner
 from inference.generation import FinishReason, SamplingParams
 from tests.support.engine_runs import (
     drain,
@@ -180,7 +180,7 @@ def test_a_model_that_runs_plainly_answers_several_ways_too(tokenizer):
     outputs = ask(engine, temperature=0.0, n=3, max_tokens=10, ignore_eos=True)
 
     assert [tokens_of(choice) for choice in by_choice(outputs)] == [expected] * 3
-    assert engine._runner._caches == {}
+    assert engine._runner.held_sequences == 0
 
 
 def test_the_choices_of_many_seeds_follow_the_models_distribution(

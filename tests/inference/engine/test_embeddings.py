@@ -5,7 +5,8 @@ import torch
 
 from inference.engine.config import EngineConfig
 from inference.engine.llm_engine import LLMEngine
-from inference.engine.model_runner import PackedRunner, PlainRunner
+from inference.engine.model_runner import PackedRunner
+from inference.engine.plain.runner import PlainRunner
 from inference.exceptions import (
     ContextLengthExceededError,
     InvalidRequestError,

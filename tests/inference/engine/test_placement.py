@@ -8,8 +8,9 @@ from inference.engine import memory
 from inference.engine.config import EngineConfig
 from inference.engine.kv_cache import KVCache
 from inference.engine.llm_engine import LLMEngine
-from inference.engine.model_runner import PackedRunner, PlainRunner, TransformersForward
+from inference.engine.model_runner import PackedRunner, TransformersForward
 from inference.engine.placement import input_device, is_shared, is_spread
+from inference.engine.plain.runner import PlainRunner
 from inference.engine.runner_choice import choose_runner
 from inference.engine.sequence import Chunk, Sequence
 from tests.inference.engine.test_architectures import PLAIN, random_model

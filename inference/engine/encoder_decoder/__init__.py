@@ -1,0 +1,1 @@
+"""Encoder-decoders: an encoder reads the prompt once, a decoder writes the answer beside it."""
