@@ -1,14 +1,16 @@
 """Where a model runs, in which precision, and how much of each accelerator it may take."""
 
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 
 from inference.exceptions import ModelLoadError
-
-Device = Literal["cpu", "cuda", "mps", "xpu", "npu"]
+from inference.free_memory import available_bytes
+from inference.loading.options import CPU_ISAS, Device
 
 DTYPES: dict[str, torch.dtype] = {
     "float32": torch.float32,
@@ -28,23 +30,54 @@ IS_AVAILABLE: dict[str, Callable[[], bool]] = {
     "cuda": torch.cuda.is_available,
     "mps": torch.backends.mps.is_available,
     "xpu": torch.xpu.is_available,
-    "npu": lambda: hasattr(torch, "npu") and bool(torch.npu.is_available()),
+    "npu": lambda: has_npu() and bool(getattr(torch, "npu").is_available()),  # noqa: B009 (typed)
 }
+
+BUILDS: dict[str, Callable[[], bool]] = {
+    "cuda": lambda: torch.version.cuda is not None or torch.version.hip is not None,
+    "mps": torch.backends.mps.is_built,
+    "xpu": lambda: getattr(torch.version, "xpu", None) is not None,
+    "npu": lambda: has_npu(),
+}
+"""Whether the installed torch has code for a kind of device at all."""
+
+
+def has_npu() -> bool:
+    """Whether torch drives Ascend devices here; its plug-in `torch_npu` is imported if need be."""
+    if not hasattr(torch, "npu") and find_spec("torch_npu") is not None:
+        importlib.import_module("torch_npu")  # registers torch.npu
+    return hasattr(torch, "npu")
 
 
 def check_device(device: str) -> None:
     """Accept a device this machine has.
 
+    ROCm's devices are called cuda, as torch calls them.
+
     Raises:
-        ModelLoadError: the name is unknown, or torch finds no such device.
+        ModelLoadError: the name is unknown, or torch finds no such device; the message tells
+            whether torch or the machine lacks it.
     """
     if device not in get_args(Device):
         raise ModelLoadError(f"unknown device {device!r}; use one of {', '.join(get_args(Device))}")
-    if not IS_AVAILABLE[device]():
+    if IS_AVAILABLE[device]():
+        return
+    if BUILDS[device]():
         raise ModelLoadError(f"torch finds no {device} device here; use --device cpu")
+    if device == "npu":
+        raise ModelLoadError(
+            "torch finds no npu device here: the package torch_npu is not installed; install the"
+            " one of your torch version, or use --device cpu"
+        )
+    raise ModelLoadError(
+        f"torch finds no {device} device here, as torch {torch.__version__} was built without it;"
+        " install a build that has it, or use --device cpu"
+    )
 
 
-def choose_dtype(device: str, wanted: str | None, folder: Path) -> torch.dtype:
+def choose_dtype(
+    device: str, wanted: str | None, folder: Path, *, cpu_isa: str = ""
+) -> torch.dtype:
     """Return the precision a model is loaded in.
 
     CPU: single precision, or bfloat16 for a large model where the CPU computes in it. CUDA:
@@ -54,6 +87,8 @@ def choose_dtype(device: str, wanted: str | None, folder: Path) -> torch.dtype:
         device: where the model will run.
         wanted: a name in `DTYPES` that decides alone; None leaves the choice.
         folder: the model's files, for their size.
+        cpu_isa: instructions the CPU is said to have; one of `CPU_ISAS` makes it bfloat16 for
+            models of any size.
 
     Raises:
         ModelLoadError: `wanted` is no known precision.
@@ -63,6 +98,8 @@ def choose_dtype(device: str, wanted: str | None, folder: Path) -> torch.dtype:
             raise ModelLoadError(f"unknown dtype {wanted!r}; use one of {', '.join(DTYPES)}")
         return DTYPES[wanted]
     if device == "cpu":
+        if cpu_isa in CPU_ISAS:
+            return torch.bfloat16
         is_large = weight_bytes(folder) >= LARGE_MODEL_BYTES
         return torch.bfloat16 if is_large and has_fast_bfloat16() else torch.float32
     if device == "xpu" or (device == "cuda" and torch.cuda.is_bf16_supported()):
@@ -81,23 +118,25 @@ def weight_bytes(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.glob("*.safetensors"))
 
 
-def memory_by_device(num_gpus: int, max_gpu_memory: str | None) -> dict[int | str, int | str]:
-    """Return how much each accelerator may hold, for a model spread over several.
+def memory_by_device(
+    device: str, count: int, most: int | Sequence[int] | None
+) -> dict[int | str, int]:
+    """Return how many bytes each accelerator may hold, for a model spread over several.
 
     Args:
-        num_gpus: how many CUDA devices to use, from the first.
-        max_gpu_memory: for example "20GiB"; None takes 85 % of what is free on each.
+        device: the kind of accelerator.
+        count: how many to use, from the first.
+        most: bytes on each, one number for all or one each; None takes 85 % of what is free on
+            each. More than is free is cut to what is free.
 
     Raises:
         ModelLoadError: the machine has fewer devices.
     """
-    if num_gpus > torch.cuda.device_count():
-        raise ModelLoadError(
-            f"{num_gpus} GPUs were asked for, this machine has {torch.cuda.device_count()}"
-        )
-    if max_gpu_memory is not None:
-        return dict.fromkeys(range(num_gpus), max_gpu_memory)
-    return {
-        index: int(torch.cuda.mem_get_info(index)[0] * ACCELERATOR_MEMORY_SHARE)
-        for index in range(num_gpus)
-    }
+    found: int = getattr(torch, device).device_count()
+    if count > found:
+        raise ModelLoadError(f"{count} GPUs were asked for, this machine has {found}")
+    free = [available_bytes(torch.device(device, index)) for index in range(count)]
+    if most is None:
+        return {index: int(size * ACCELERATOR_MEMORY_SHARE) for index, size in enumerate(free)}
+    wanted = [most] * count if isinstance(most, int) else most
+    return {index: min(pair) for index, pair in enumerate(zip(wanted, free, strict=True))}

@@ -2,32 +2,41 @@
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 import torch.distributed as dist
-from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForCausalLM,
-    AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 from transformers.distributed.configuration_utils import DistributedConfig
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils import logging as transformers_logging
 
 from inference.exceptions import ModelLoadError
+from inference.free_memory import available_bytes
 from inference.generation import Pooling
+from inference.loading.checkpoint_files import stored_tensors
+from inference.loading.condensed import uncondense
 from inference.loading.context import context_length_of
 from inference.loading.devices import check_device, choose_dtype, memory_by_device
+from inference.loading.fitting import Candidate, check_fits
+from inference.loading.options import LoadOptions
+from inference.loading.prequantized import quantize_by_checkpoint, weights_place
 from inference.loading.quantization import quantization_config
 from inference.loading.ranks import check_can_be_shared
+from inference.loading.refusals import telling
 from inference.loading.sources import find_model
 from inference.loading.text_encoders import has_head, read_encoder_facts
+from inference.loading.tokenizer import load_tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -49,99 +58,138 @@ class LoadedModel:
     pooling: Pooling = "mean"
 
 
-def load_model(
-    path_or_id: str,
-    *,
-    device: str = "cpu",
-    dtype: str | None = None,
-    load_8bit: bool = False,
-    load_4bit: bool = False,
-    cpu_offloading: bool = False,
-    num_gpus: int = 1,
-    max_gpu_memory: str | None = None,
-    tensor_parallel: bool = False,
-    revision: str | None = None,
-    trust_remote_code: bool = False,
-) -> LoadedModel:
+def load_model(path_or_id: str, **options: Any) -> LoadedModel:
     """Load a decoder, or a text encoder, and its tokenizer; weights come from safetensors only.
+
+    Headers are read first: a file that is cut off, and a model there is no memory for, are refused
+    before a weight is read.
 
     Args:
         path_or_id: a folder, or a repository of the hub.
-        device: "cpu", "cuda", "mps", "xpu" or "npu".
-        dtype: "float32", "float16" or "bfloat16"; None chooses by device and size.
-        load_8bit: store weights in 8 bits.
-        load_4bit: store weights in 4 bits.
-        cpu_offloading: with 8 bits, leave on the CPU what the accelerator cannot hold.
-        num_gpus: spread the model over so many CUDA devices.
-        max_gpu_memory: most memory on each of them, for example "20GiB".
-        tensor_parallel: load this process's share of every weight; the others, which
-            `ranks.join_ranks` has met, load theirs at the same time.
-        revision: branch, tag or commit of the repository.
-        trust_remote_code: run the Python code a repository brings along.
+        options: fields of `LoadOptions`.
 
     Raises:
         ModelLoadError: something does not fit; the message says what to do.
     """
-    check_device(device)
-    if num_gpus < 1:
-        raise ModelLoadError(f"num_gpus must be at least 1, not {num_gpus}")
-    if num_gpus > 1 and device != "cuda":
-        raise ModelLoadError(f"a model can be spread over CUDA devices, not over {device}")
-    folder = find_model(path_or_id, revision=revision)
-    chosen = choose_dtype(device, dtype, folder)
-    quantization = quantization_config(
-        load_8bit=load_8bit, load_4bit=load_4bit, cpu_offloading=cpu_offloading, dtype=chosen
+    asked = LoadOptions(**options)
+    check_device(asked.device)
+    has_own_weights = asked.checkpoint is None or asked.checkpoint.weights is None
+    folder = find_model(
+        path_or_id,
+        revision=asked.revision,
+        use_modelscope=asked.use_modelscope,
+        with_code=asked.trust_remote_code,
+        with_weights=has_own_weights,
     )
-    placement: dict[str, Any] = {"device_map": {"": device}}
-    if tensor_parallel:
-        if num_gpus > 1 or quantization is not None:
-            raise ModelLoadError("tensor parallelism goes with neither --num-gpus nor 4 or 8 bits")
-        placement = {"distributed_config": DistributedConfig(tp_size=dist.get_world_size())}
-    elif num_gpus > 1 or cpu_offloading:
-        memory = memory_by_device(num_gpus, max_gpu_memory) if device == "cuda" else None
-        placement = {"device_map": "auto", "max_memory": memory}
-    try:
-        return _load(folder, chosen, quantization, placement, trust_remote_code)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        raise ModelLoadError(f"{path_or_id!r} cannot be loaded: {error}") from error
-
-
-def _load(
-    folder: Path,
-    dtype: torch.dtype,
-    quantization: Any,
-    placement: dict[str, Any],
-    trust_remote_code: bool,
-) -> LoadedModel:
-    """Read configuration, tokenizer and weights."""
-    if not sys.stderr.isatty():
-        disable_progress_bar()  # in a log file it is a line of noise for every weight
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code)
+    config = read_config(folder, trust_remote_code=asked.trust_remote_code)
     if config.is_encoder_decoder:
         raise ModelLoadError(f"{folder.name!r} is an encoder-decoder; a decoder is needed")
-    if "distributed_config" in placement:
-        if not has_head(config):
-            raise ModelLoadError(f"{folder.name!r} has no head; it runs in one process only")
-        check_can_be_shared(config, ranks=placement["distributed_config"].tp_size)
+    uncondense(config, path_or_id)
     facts = read_encoder_facts(folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code)
-    extra = {} if quantization is None else {"quantization_config": quantization}
-    auto_model = AutoModelForCausalLM if has_head(config) else AutoModel
-    model = auto_model.from_pretrained(
-        folder,
-        config=config,
-        dtype=dtype,
-        use_safetensors=True,
-        trust_remote_code=trust_remote_code,
-        **placement,
-        **extra,
-    )
+    window = context_length_of(config)
+    if facts.max_tokens is not None:
+        window = min(window, facts.max_tokens)
+    tokenizer = load_tokenizer(folder, trust_remote_code=asked.trust_remote_code)
+    model = _load_weights(folder, config, asked, window=window)
+    return LoadedModel(model, tokenizer, window, facts.pooling)
+
+
+def read_config(folder: Path, *, trust_remote_code: bool = False) -> PreTrainedConfig:
+    """Return the configuration in a model's folder.
+
+    Raises:
+        ModelLoadError: it is broken, or of a kind transformers does not know.
+    """
+    with telling(f"config.json of {folder.name!r} cannot be read"):
+        config: PreTrainedConfig = AutoConfig.from_pretrained(
+            folder, trust_remote_code=trust_remote_code
+        )
+    return config
+
+
+def _load_weights(
+    folder: Path, config: PreTrainedConfig, options: LoadOptions, *, window: int
+) -> PreTrainedModel:
+    """Check that the weights are whole and fit, then read them."""
+    is_quantized = quantize_by_checkpoint(config, folder, options)
+    place = weights_place(config, folder, options)
+    dtype = choose_dtype(options.device, options.dtype, place, cpu_isa=options.cpu_isa)
+    tensors = stored_tensors(place)
+    ranks = dist.get_world_size() if options.tensor_parallel else 1
+    if options.tensor_parallel:
+        _check_ranks(folder, config, ranks)
+    candidate = Candidate(repr(folder.name), tensors, config, dtype, window, is_quantized)
+    check_fits(candidate, options, ranks=ranks)
+    extra = _placement(options, ranks)
+    quantization = quantization_config(options, dtype)
+    if quantization is not None:
+        extra["quantization_config"] = quantization
+    auto_model: Any = AutoModelForCausalLM if has_head(config) else AutoModel
+    with _quietly(), telling(f"the weights of {folder.name!r} cannot be loaded"):
+        model, found = auto_model.from_pretrained(
+            place,
+            config=config,
+            dtype=dtype,
+            use_safetensors=True,
+            trust_remote_code=options.trust_remote_code,
+            ignore_mismatched_sizes=True,  # refused below, in words
+            output_loading_info=True,
+            **extra,
+        )
+    _check_complete(found, folder.name, needs_all=has_head(config))
     model.eval().requires_grad_(False)
     logger.debug("loaded %s in %s", folder.name, dtype)
-    window = context_length_of(config)
-    return LoadedModel(
-        model,
-        tokenizer,
-        window if facts.max_tokens is None else min(window, facts.max_tokens),
-        facts.pooling,
-    )
+    loaded: PreTrainedModel = model
+    return loaded
+
+
+def _check_ranks(folder: Path, config: PreTrainedConfig, ranks: int) -> None:
+    if not has_head(config):
+        raise ModelLoadError(f"{folder.name!r} has no head; it runs in one process only")
+    check_can_be_shared(config, ranks=ranks)
+
+
+def _placement(options: LoadOptions, ranks: int) -> dict[str, Any]:
+    """Say where the weights go, in the words of `from_pretrained`."""
+    if options.tensor_parallel:
+        return {"distributed_config": DistributedConfig(tp_size=ranks)}
+    if not options.is_spread:
+        return {"device_map": {"": options.device}}
+    memory = memory_by_device(options.device, options.num_gpus, options.max_gpu_memory)
+    if options.cpu_offloading:
+        memory["cpu"] = available_bytes(torch.device("cpu"))
+    return {"device_map": "auto", "max_memory": memory}
+
+
+def _check_complete(found: dict[str, Any], name: str, *, needs_all: bool) -> None:
+    """Refuse weights of other shapes than the configuration's, and missing ones.
+
+    Where the configuration is a base model without a head, parts it does without may be missing.
+    """
+    if found["mismatched_keys"]:
+        key, stored, expected = min(found["mismatched_keys"])
+        raise ModelLoadError(
+            f"the weights of {name!r} do not fit its config.json: {key} has the shape"
+            f" {list(stored)}, {list(expected)} is expected"
+        )
+    missing = sorted(found["missing_keys"])
+    if missing and needs_all:
+        raise ModelLoadError(
+            f"the weights of {name!r} lack {len(missing)} parts that its config.json asks for, such"
+            f" as {missing[0]}; copy or fetch the folder again"
+        )
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Keep transformers from printing tables; its progress bar shows on a terminal alone."""
+    verbosity = transformers_logging.get_verbosity()
+    transformers_logging.set_verbosity_error()
+    if sys.stderr.isatty():
+        transformers_logging.enable_progress_bar()
+    else:
+        transformers_logging.disable_progress_bar()  # a line of noise for every weight in a file
+    try:
+        yield
+    finally:
+        transformers_logging.set_verbosity(verbosity)

@@ -1,20 +1,17 @@
 """The options of every command that loads models."""
 
-import re
-from argparse import ArgumentParser, ArgumentTypeError
+from argparse import ArgumentParser
 from typing import Any
 
-DEVICES = ("auto", "cpu", "cuda", "mps", "xpu", "npu")
-DTYPES = ("float32", "float16", "bfloat16")
-LOADING = (
-    "dtype",
-    "load_8bit",
-    "load_4bit",
-    "cpu_offloading",
-    "num_gpus",
-    "max_gpu_memory",
-    "revision",
+from inference.management.argument_types import known_template, parse_share, parse_size
+from inference.management.bad_input import refusals
+from inference.management.loading_arguments import (
+    add_loading_arguments,
+    load_options,
+    window_of,
 )
+
+DEVICES = ("auto", "cpu", "cuda", "mps", "xpu", "npu")
 ENGINE = (
     "kv_cache_bytes",
     "kv_memory_share",
@@ -30,8 +27,6 @@ ENGINE = (
 WEIGHTS = ("as_loaded", "int8", "int4")
 ATTENTIONS = ("auto", "flash3", "flash2", "varlen", "gathered", "flex", "rows")
 SPECULATIONS = ("off", "prompt_lookup", "draft")
-UNITS = {"": 1, **{unit: 1000**power for power, unit in enumerate(("KB", "MB", "GB", "TB"), 1)}}
-UNITS |= {unit: 1024**power for power, unit in enumerate(("KiB", "MiB", "GiB", "TiB"), 1)}
 
 
 def add_model_arguments(parser: ArgumentParser) -> None:
@@ -40,26 +35,19 @@ def add_model_arguments(parser: ArgumentParser) -> None:
     group.add_argument(
         "--device", choices=DEVICES, default="auto", help="where models run; auto takes the best"
     )
-    group.add_argument(
-        "--dtype", choices=DTYPES, help="number format of the weights; by device and size if left"
-    )
-    group.add_argument("--num-gpus", type=int, default=1, help="CUDA devices to spread over")
-    group.add_argument(
-        "--max-gpu-memory", metavar="SIZE", help="most memory on each of them, such as 8GiB"
-    )
-    group.add_argument("--load-8bit", action="store_true", help="store weights in 8 bits")
-    group.add_argument("--load-4bit", action="store_true", help="store weights in 4 bits")
-    group.add_argument(
-        "--cpu-offloading",
-        action="store_true",
-        help="with 8 bits, leave on the CPU what the accelerator cannot hold",
-    )
-    group.add_argument("--revision", help="branch, tag or commit of a hub model")
+    add_loading_arguments(group)
     group.add_argument(
         "--max-batch", type=int, default=16, metavar="N", help="answers generated at a time"
     )
     group.add_argument(
         "--context-length", type=int, metavar="N", help="window in tokens; the model's own if left"
+    )
+    group.add_argument(
+        "--conv-template",
+        type=known_template,
+        metavar="FAMILY",
+        help="write prompts as this family does (docs/reference/models.md), not as the model's own"
+        " chat template",
     )
     group.add_argument(
         "--kv-cache-memory",
@@ -125,48 +113,39 @@ def add_model_arguments(parser: ArgumentParser) -> None:
 
 
 def spec_options(options: dict[str, Any]) -> dict[str, Any]:
-    """Return the parsed options as `ModelSpec` takes them."""
+    """Return the parsed options as `ModelSpec` takes them.
+
+    `--gpus` takes effect here, so this comes before anything that asks torch for a device.
+
+    Raises:
+        CommandError: options contradict each other, or ask for what is not built.
+    """
+    with refusals():
+        loading = load_options(options)
     return {
         "device": options["device"],
         "max_batch": options["max_batch"],
-        "context_length": options["context_length"],
+        "context_length": window_of(options),
+        "conv_template": options["conv_template"],
         "draft_model_path": options["draft_model_path"],
-        "load_options": {name: options[name] for name in LOADING},
+        "load_options": loading,
         "engine_options": {name: options[name] for name in ENGINE},
     }
 
 
-def without_draft_model(options: dict[str, Any]) -> dict[str, Any]:
-    """Return what `spec_options` gave for a model the draft model was not made for."""
+def for_another_model(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what `spec_options` gave for a model that its paths were not made for.
+
+    A draft model, a chat template, a quantized checkpoint and a revision belong to one model.
+    """
     engine_options = dict(options["engine_options"])
     if engine_options["speculation"] == "draft":
         engine_options["speculation"] = None
-    return {**options, "draft_model_path": None, "engine_options": engine_options}
-
-
-def parse_size(text: str) -> int:
-    """Return the bytes of a size such as `4GiB`, `500MB` or `1000000`.
-
-    Raises:
-        ArgumentTypeError: it is none, or not above 0.
-    """
-    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,6})?) ?([KMGT]i?B|)", text)
-    size = int(float(match[1]) * UNITS[match[2]]) if match else 0
-    if size < 1:
-        raise ArgumentTypeError(f"{text!r} is not a size such as 4GiB or 500MB")
-    return size
-
-
-def parse_share(text: str) -> float:
-    """Return a number between 0 and 1.
-
-    Raises:
-        ArgumentTypeError: it is none.
-    """
-    try:
-        share = float(text)
-    except ValueError:
-        share = 0.0
-    if not 0 < share < 1:
-        raise ArgumentTypeError(f"{text!r} is not a number between 0 and 1")
-    return share
+    loading = {**options["load_options"], "checkpoint": None, "revision": None}
+    return {
+        **options,
+        "conv_template": None,
+        "draft_model_path": None,
+        "engine_options": engine_options,
+        "load_options": loading,
+    }

@@ -107,7 +107,12 @@ def load_spec(spec: ModelSpec) -> "LoadedModel":
     """
     from inference.loading.loader import load_model
 
-    return load_model(spec.path, device=device_of(spec), **spec.load_options)
+    return load_model(
+        spec.path,
+        device=device_of(spec),
+        context_length=spec.context_length,
+        **spec.load_options,
+    )
 
 
 def load_draft_model(spec: ModelSpec, loaded: "LoadedModel") -> "PreTrainedModel | None":

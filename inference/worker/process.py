@@ -6,8 +6,10 @@ from typing import Any
 
 from celery import current_app
 from celery.apps.worker import Worker
+from celery.exceptions import WorkerShutdown
 from celery.signals import worker_shutting_down
 
+from inference.exceptions import InferenceError
 from inference.worker.bootsteps import Gate, engine_step
 from inference.worker.engine_host import EngineHost
 from inference.worker.serving import LeaveInTime
@@ -27,9 +29,21 @@ def run_worker_process(
         queues: Celery queues to consume.
         concurrency: tasks that may wait for their answers at a time.
         drain_s: time running answers get at the end.
+
+    Raises:
+        InferenceError: a model cannot be loaded; the message says what to do.
     """
+    refused: list[InferenceError] = []
+
+    def load_or_leave() -> Sequence[EngineHost]:
+        try:
+            return load()
+        except InferenceError as error:  # Celery would print a traceback
+            refused.append(error)
+            raise WorkerShutdown(1) from error
+
     app = current_app._get_current_object()  # noqa: SLF001  (Celery's own idiom)
-    app.steps["worker"].add(engine_step(load, LeaveInTime(drain_s)))
+    app.steps["worker"].add(engine_step(load_or_leave, LeaveInTime(drain_s)))
     app.steps["consumer"].add(Gate)
     worker = Worker(
         app=app,
@@ -51,5 +65,7 @@ def run_worker_process(
 
     worker_shutting_down.connect(note, weak=False)
     worker.start()
+    if refused:
+        raise refused[0]
     # Celery calls Ctrl-C a failure; leaving when asked to is none.
     return 0 if asked == ["Warm"] else int(worker.exitcode or 0)

@@ -12,10 +12,11 @@ from inference.client import close_client
 from inference.conf import inference_settings
 from inference.demo_models import demo_model_folders
 from inference.exceptions import InferenceError
+from inference.management.bad_input import refusals, refuse
 from inference.management.model_arguments import (
     add_model_arguments,
+    for_another_model,
     spec_options,
-    without_draft_model,
 )
 from inference.providers.transport import site_bus
 from inference.services import register_model
@@ -85,7 +86,7 @@ class Command(BaseCommand):
         except KeyboardInterrupt:
             self.say("Stopped.")
         except InferenceError as error:
-            raise CommandError(str(error)) from error
+            raise refuse(str(error)) from error
         finally:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN)  # a second Ctrl-C must not tear the end
@@ -122,22 +123,20 @@ class Command(BaseCommand):
         """
         if inference_settings().redis_url:
             if options["model"]:
-                raise CommandError(
+                raise refuse(
                     "with REDIS_URL models live in workers: start"
                     " `manage.py worker --model-path …` instead of --model"
                 )
             return []
         common = spec_options(options)
         demo = {} if options["no_demo_models"] else demo_model_folders()
-        try:
-            specs = [
-                ModelSpec(str(folder), (name,), **without_draft_model(common))
-                for name, folder in demo.items()
-            ]
+        specs = [
+            ModelSpec(str(folder), (name,), **for_another_model(common))
+            for name, folder in demo.items()
+        ]
+        with refusals():
             specs += [parse_spec(text, **common) for text in options["model"]]
             check_names(specs)
-        except InferenceError as error:
-            raise CommandError(str(error)) from error
         return specs
 
     def load(self, specs: list[ModelSpec]) -> list[EngineHost]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError
 
 from inference.conf import inference_settings
-from inference.exceptions import InferenceError
+from inference.management.bad_input import refusals, refuse
 from inference.management.model_arguments import add_model_arguments, spec_options
 from inference.providers.transport import close_site_bus, site_bus
 from inference.worker.engine_host import EngineHost
@@ -67,18 +67,16 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         """Serve until told to leave."""
         if not inference_settings().redis_url:
-            raise CommandError("a worker needs REDIS_URL; without it `serve` holds the models")
+            raise refuse("a worker needs REDIS_URL; without it `serve` holds the models")
         specs = self.specs(options)
         concurrency = options["concurrency"] or task_threads(specs)
-        if not options["tensor_parallel"]:
-            self.serve(specs, concurrency=concurrency)
-            return
-        if len(specs) > 1:
-            raise CommandError("with --tensor-parallel a worker serves one model")
-        try:
-            self.serve_together(specs[0], concurrency=concurrency)
-        except InferenceError as error:
-            raise CommandError(str(error)) from error
+        if options["tensor_parallel"] and len(specs) > 1:
+            raise refuse("with --tensor-parallel a worker serves one model")
+        with refusals():
+            if options["tensor_parallel"]:
+                self.serve_together(specs[0], concurrency=concurrency)
+            else:
+                self.serve(specs, concurrency=concurrency)
 
     def serve_together(self, spec: ModelSpec, *, concurrency: int) -> None:
         """Lead the processes that share the model, or follow the one that leads."""
@@ -139,7 +137,7 @@ class Command(BaseCommand):
         """
         paths, names = options["model_path"], options["model_names"]
         if len(names) > len(paths):
-            raise CommandError("there are more --model-names than --model-path")
+            raise refuse("there are more --model-names than --model-path")
         names = [*names, *([""] * (len(paths) - len(names)))]
         common = spec_options(options)
         common["load_options"]["tensor_parallel"] = options["tensor_parallel"]
@@ -147,10 +145,8 @@ class Command(BaseCommand):
             ModelSpec(path, split_names(entry) or (default_name(path),), **common)
             for path, entry in zip(paths, names, strict=True)
         ]
-        try:
+        with refusals():
             check_names(specs)
-        except InferenceError as error:
-            raise CommandError(str(error)) from error
         return specs
 
 

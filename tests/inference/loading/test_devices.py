@@ -44,11 +44,33 @@ def test_what_is_asked_for_decides_alone(folder):
     assert devices.choose_dtype("cpu", "float16", folder) is torch.float16
 
 
-def test_memory_is_shared_out_as_asked(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda index: (1000 * (index + 1), 4000))
+GIB = 2**30
 
-    assert devices.memory_by_device(2, "20GiB") == {0: "20GiB", 1: "20GiB"}
-    assert devices.memory_by_device(2, None) == {0: 850, 1: 1700}
-    with pytest.raises(ModelLoadError, match="3 GPUs"):
-        devices.memory_by_device(3, None)
+
+@pytest.fixture
+def two_cards(monkeypatch):
+    """Two CUDA devices with 10 and 20 GiB free."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(
+        torch.accelerator,
+        "get_memory_info",
+        lambda device: ((device.index + 1) * 10 * GIB, 40 * GIB),
+    )
+
+
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [
+        (None, {0: int(8.5 * GIB), 1: 17 * GIB}),
+        (8 * GIB, {0: 8 * GIB, 1: 8 * GIB}),
+        (15 * GIB, {0: 10 * GIB, 1: 15 * GIB}),
+        ((3 * GIB, 7 * GIB), {0: 3 * GIB, 1: 7 * GIB}),
+    ],
+)
+def test_memory_is_shared_out_by_what_is_free_and_as_asked(two_cards, most, expected):
+    assert devices.memory_by_device("cuda", 2, most) == expected
+
+
+def test_more_devices_than_there_are_cannot_share(two_cards):
+    with pytest.raises(ModelLoadError, match="3 GPUs were asked for, this machine has 2"):
+        devices.memory_by_device("cuda", 3, None)

@@ -8,7 +8,7 @@ import pytest
 from inference.management.model_arguments import (
     add_model_arguments,
     spec_options,
-    without_draft_model,
+    for_another_model,
 )
 
 
@@ -56,7 +56,7 @@ def test_guessing_ahead_reaches_the_spec() -> None:
 def test_a_draft_model_is_not_given_to_models_it_was_not_made_for(
     asked: str, left: str | None
 ) -> None:
-    spec = without_draft_model(spec_of("--speculation", asked, "--draft-model-path", "small"))
+    spec = for_another_model(spec_of("--speculation", asked, "--draft-model-path", "small"))
 
     assert spec["draft_model_path"] is None
     assert spec["engine_options"]["speculation"] == left
