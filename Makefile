@@ -14,6 +14,8 @@ PORT ?= 8000
 MODELS ?=
 # More for the engine's benchmark, e.g. BENCH_ARGS="--peers all".
 BENCH_ARGS ?=
+# Processes that run the tests side by side; each spawns services of its own.
+PROCESSES ?= 2
 # The model of `make worker`.
 MODEL ?= inference/demo_models/demo-large
 
@@ -29,8 +31,8 @@ demo: $(VENV)/.runtime ## set everything up and open a working arena with small 
 	@echo "── Starting the site and the model worker"
 	@exec $(MANAGE) serve --host $(HOST) --port $(PORT) $(foreach model,$(MODELS),--model $(model))
 
-test: $(VENV)/.dev ## set everything up and run the whole suite with branch coverage (ARGS= for pytest)
-	$(BIN)/pytest --cov --cov-report=term:skip-covered $(ARGS)
+test: $(VENV)/.dev ## set everything up and run the whole suite with branch coverage (ARGS= for pytest, PROCESSES=2)
+	$(BIN)/pytest --numprocesses $(PROCESSES) --dist loadscope --cov --cov-report=term:skip-covered $(ARGS)
 
 serve: $(VENV)/.runtime migrate ## the web process; all in one without REDIS_URL
 	@exec $(MANAGE) serve --host $(HOST) --port $(PORT) $(foreach model,$(MODELS),--model $(model))

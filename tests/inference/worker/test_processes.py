@@ -246,11 +246,11 @@ async def ask_until_answered() -> str:
 
 
 async def test_two_workers_share_the_queue(workers) -> None:
-    workers.start(NAME, "--slots", "2", "--step-s", "0.05")
-    workers.start(NAME, "--slots", "2", "--step-s", "0.05")
+    workers.start(NAME, "--slots", "2", "--step-s", "0.2")
+    workers.start(NAME, "--slots", "2", "--step-s", "0.2")
     workers.wait_until_live(2)
 
-    requests = await start_some(4)
+    requests = await start_some(6)  # more than one worker takes at a time
     for request in requests:
         await until_seen(request, 1)
     used = {
