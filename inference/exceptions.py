@@ -8,6 +8,7 @@
     ├── ModelNotFoundError             nobody knows this model
     ├── ModelUnavailableError          known, but no worker serves it now
     ├── ModelLoadError                 its files cannot be used, or the device cannot take it
+    ├── ConversionError                weights cannot be turned into other ones
     ├── QueueFullError                 served, but too many wait
     ├── EngineLostError                a process or device of the engine is gone; restart it
     ├── BusUnavailableError            Redis or the broker does not answer
@@ -88,6 +89,12 @@ class ModelLoadError(InferenceError):
     """A model cannot be loaded; the message says what to do."""
 
     code = "model_load_failed"
+
+
+class ConversionError(InferenceError):
+    """Weights cannot be merged, subtracted or cast as asked; the message says what to do."""
+
+    code = "conversion_failed"
 
 
 class QueueFullError(InferenceError):
