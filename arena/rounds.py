@@ -35,6 +35,9 @@ NEUTRAL_MESSAGES = {
     "bus_unavailable": "the site cannot reach its models at the moment",
     "worker_lost": "this side broke off",
     "interrupted": "this side was interrupted",
+    "provider_rate_limited": "this side is busy; try again in a moment",
+    "provider_unavailable": "this side cannot be reached at the moment",
+    "provider_cut_off": "this side broke off",
     "context_length_exceeded": "the conversation is too long for this side",
 }
 DEFAULT_NEUTRAL_MESSAGE = "this side could not answer"

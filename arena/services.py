@@ -30,7 +30,7 @@ from chat.selectors import is_banned, owned_by
 from chat.services import start_conversation, store_prompt, store_retry
 from chat.visitors import Visitor
 from inference.models import LanguageModel
-from inference.selectors import model_named
+from inference.selectors import model_named, recommended_params
 
 
 @transaction.atomic
@@ -203,6 +203,7 @@ def _side(visitor: Visitor, model: LanguageModel) -> Conversation:
         "temperature": wanted.temperature,
         "top_p": wanted.top_p,
         "max_tokens": wanted.max_tokens,
+        **recommended_params(model),
     }
     return start_conversation(
         visitor=visitor, model=model, purpose=Conversation.Purpose.BATTLE, params=params

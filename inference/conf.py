@@ -70,6 +70,7 @@ class InferenceSettings:
         api_ping_interval_s: silence in a stream of events after which a comment keeps it open.
         trusted_proxy_count: how many entries of X-Forwarded-For, counted from the right, are
             written by proxies of this site; 0 ignores the header.
+        uses_endpoints: whether servers elsewhere answer for models; off, no prompt leaves the site.
         endpoints_reread_s: how old the list of endpoints may be, so how long a change takes.
         endpoint_failures_allowed: failures in a row after which an endpoint rests.
         endpoint_rest_s: its first rest; each further failure doubles it, up to ten minutes.
@@ -117,6 +118,7 @@ class InferenceSettings:
     api_requests_per_minute_per_address: int = 120
     api_ping_interval_s: float = 15.0
     trusted_proxy_count: int = 0
+    uses_endpoints: bool = True
     endpoints_reread_s: float = 2.0
     endpoint_failures_allowed: int = 5
     endpoint_rest_s: float = 15.0

@@ -1,13 +1,14 @@
 """Reads of models and keys."""
 
 import hmac
+from typing import Any
 
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from inference import keys
 from inference.exceptions import ModelNotFoundError
-from inference.models import ApiKey, LanguageModel
+from inference.models import ApiKey, Endpoint, LanguageModel
 
 
 def listed_models() -> QuerySet[LanguageModel]:
@@ -40,6 +41,18 @@ def is_hidden(name: str) -> bool:
 def cards_of(names: frozenset[str]) -> dict[str, LanguageModel]:
     """Return the cards of these models by name, hidden ones too; some may have none."""
     return {model.name: model for model in LanguageModel.objects.filter(name__in=names)}
+
+
+def enabled_endpoints() -> QuerySet[Endpoint]:
+    """Return the endpoints that may be asked, with their models."""
+    enabled = Endpoint.objects.filter(is_enabled=True)
+    return enabled.select_related("model").order_by("model__name", "pk")
+
+
+def recommended_params(model: LanguageModel) -> dict[str, Any]:
+    """Return the sampling parameters a model's endpoint recommends for battles, by name."""
+    recommended = model.endpoints.filter(is_enabled=True).order_by("pk")
+    return dict(recommended.values_list("recommended", flat=True).first() or {})
 
 
 def valid_api_key(key: str) -> ApiKey | None:

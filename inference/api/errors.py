@@ -78,6 +78,16 @@ FAILURE_STATUS: dict[str, HTTPStatus] = {
     "worker_shutdown": HTTPStatus.SERVICE_UNAVAILABLE,
     "bus_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
     "request_expired": HTTPStatus.SERVICE_UNAVAILABLE,
+    "content_filtered": HTTPStatus.BAD_REQUEST,
+    "provider_rate_limited": HTTPStatus.TOO_MANY_REQUESTS,
+    "provider_unavailable": HTTPStatus.SERVICE_UNAVAILABLE,
+    "provider_timeout": HTTPStatus.GATEWAY_TIMEOUT,
+    "provider_silent": HTTPStatus.GATEWAY_TIMEOUT,
+    "provider_cut_off": HTTPStatus.BAD_GATEWAY,
+    "provider_protocol": HTTPStatus.BAD_GATEWAY,
+    "provider_key_rejected": HTTPStatus.BAD_GATEWAY,
+    "provider_model_not_found": HTTPStatus.BAD_GATEWAY,
+    "provider_quota_exceeded": HTTPStatus.BAD_GATEWAY,
 }
 
 

@@ -26,7 +26,7 @@ async def start(request: GenerationRequest) -> None:
 
 async def _begin(request: GenerationRequest, hub: Hub) -> None:
     """Have a provider start; a caller that is cancelled meanwhile leaves nothing half begun."""
-    provider = registry.provider_for(request.model)
+    provider = await registry.provider_for(request.model)
     starting = asyncio.ensure_future(provider.start(request, inbox=hub.inbox))
 
     def undo(started: asyncio.Future[None]) -> None:

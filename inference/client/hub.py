@@ -15,6 +15,7 @@ from inference.client.watchdog import Publish, Watchdog
 from inference.conf import InferenceSettings, inference_settings
 from inference.exceptions import InferenceError
 from inference.generation import Failure
+from inference.providers.endpoints import forget_endpoints
 from inference.providers.stage import close_stages
 from inference.providers.transport import close_site_bus, site_bus
 from inference.providers.worker import publish_task
@@ -153,6 +154,7 @@ def close_client() -> None:
     for hub in hubs:
         hub.shut()
     close_stages()
+    forget_endpoints()
     try:
         close_site_bus()
     except InferenceError:

@@ -11,7 +11,7 @@ async def live_models() -> frozenset[str]:
     Raises:
         BusUnavailableError: Redis does not answer.
     """
-    return await ask(site_bus().live_models) | registry.local_models()
+    return await ask(site_bus().live_models) | await registry.local_models()
 
 
 async def live_workers() -> list[Heartbeat]:

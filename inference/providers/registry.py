@@ -2,13 +2,18 @@
 
 from inference.conf import inference_settings
 from inference.providers.base import Provider
+from inference.providers.endpoint import EndpointProvider
+from inference.providers.endpoints import endpoints_by_model, live_names
 from inference.providers.scripted import ScriptedSource
 from inference.providers.stage import StageProvider
 from inference.providers.worker import WorkerProvider
 
 
-def provider_for(model: str) -> Provider:
-    """Return who answers for a model; a name nobody knows is the workers' to refuse."""
+async def provider_for(model: str) -> Provider:
+    """Return who answers for a model; a name nobody knows is the workers' to refuse.
+
+    A model that has enabled endpoints is answered by them, even if a worker holds it too.
+    """
     settings = inference_settings()
     if model in settings.scripted_models:
         source = ScriptedSource(
@@ -16,9 +21,12 @@ def provider_for(model: str) -> Provider:
             fail_after_tokens=settings.scripted_fail_after_tokens,
         )
         return StageProvider(source, slots=settings.scripted_slots)
+    if candidates := (await endpoints_by_model()).get(model):
+        return EndpointProvider(model, candidates)
     return WorkerProvider()
 
 
-def local_models() -> frozenset[str]:
-    """Return the names that this process answers itself."""
-    return frozenset(inference_settings().scripted_models)
+async def local_models() -> frozenset[str]:
+    """Return the names that this process answers itself, or by servers elsewhere."""
+    scripted = frozenset(inference_settings().scripted_models)
+    return scripted | live_names(await endpoints_by_model())

@@ -76,7 +76,8 @@ class RemoteSource:
             ProviderError: it did not.
         """
         adapted = self.server.adapt(request)
-        if not self._dialect.takes_images and any(entry.images for entry in adapted.messages):
+        takes_images = self.server.takes_images and self._dialect.takes_images
+        if not takes_images and any(entry.images for entry in adapted.messages):
             raise InvalidRequestError(
                 f"the model {self.server.model!r} takes no images", param="messages"
             )

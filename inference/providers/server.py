@@ -12,6 +12,11 @@ from inference.providers.wire.faults import fault
 DEFAULT_PARAMS = SamplingParams()
 
 
+def is_key_there(variable: str) -> bool:
+    """Tell whether an environment variable holds a key; an empty name needs none."""
+    return not variable or bool(os.environ.get(variable, "").strip())
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """Where and how a model is asked for.
@@ -22,6 +27,7 @@ class Server:
         url: base address; what follows it is the dialect's business.
         name_there: what the server calls the model.
         key_variable: environment variable that holds the key; empty where none is needed.
+        takes_images: whether images in a conversation are sent along.
         system_prompt: said first where a conversation has no system message.
         fixed_temperature: sent whatever a request wants; None leaves requests their choice.
         extra_body: fields added to every request, in the server's words; ours win.
@@ -37,6 +43,7 @@ class Server:
     url: str
     name_there: str
     key_variable: str = ""
+    takes_images: bool = True
     system_prompt: str = ""
     fixed_temperature: float | None = None
     extra_body: Mapping[str, Any] = field(default_factory=dict)
@@ -49,7 +56,7 @@ class Server:
     @property
     def has_key(self) -> bool:
         """Whether a key is needed and there, or none is needed."""
-        return not self.key_variable or bool(os.environ.get(self.key_variable))
+        return is_key_there(self.key_variable)
 
     def key(self) -> str:
         """Return the key, read anew each time; empty where none is needed.

@@ -17,6 +17,7 @@ from inference.exceptions import InferenceError
 from inference.generation import Failure, FinishReason, GenerationRequest
 from inference.providers.base import TextSource
 from inference.providers.transport import ask, site_bus
+from inference.providers.wire.client import close_client_of_loop
 from inference.providers.worker import check_size
 
 logger = logging.getLogger(__name__)
@@ -89,18 +90,22 @@ class Stage:
             logger.exception("a text source failed")
             outbox.fail(request_id, Failure("engine_error", "the answer could not be finished"))
 
+    async def _leave(self) -> None:
+        """Cancel the answers, close their connections and stop the loop."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait([asyncio.gather(*tasks, return_exceptions=True)], timeout=1)
+        await close_client_of_loop()
+        self._loop.stop()
+
     def close(self) -> None:
         """Break off what runs and leave the bus."""
         failure = Failure("worker_shutdown", "the server is shutting down")
         self._station.outbox.fail_all(failure)
         self._station.close()
 
-        def stop() -> None:
-            for task in list(self._tasks.values()):
-                task.cancel()
-            self._loop.call_soon(self._loop.stop)
-
-        self._loop.call_soon_threadsafe(stop)
+        asyncio.run_coroutine_threadsafe(self._leave(), self._loop)
         self._thread.join(2)
         if not self._thread.is_alive():
             self._loop.close()

@@ -48,10 +48,13 @@ def test_cards_come_in_one_query(models, django_assert_num_queries):
         lambda: LanguageModel.objects.create(name="owl", sampling_weight=-1),
         lambda: ApiKey.objects.create(name="raw", key_hash="too short"),
         lambda: Endpoint.objects.create(
-            model=LanguageModel.objects.get(name="crow"), url="http://h/v1", protocol="smoke"
+            model=LanguageModel.objects.get(name="crow"), url="smoke://h/v1"
+        ),
+        lambda: Endpoint.objects.create(
+            model=LanguageModel.objects.get(name="crow"), url="http://h/v1", slots=0
         ),
     ],
-    ids=["name twice", "no name", "weight", "raw key", "protocol"],
+    ids=["name twice", "no name", "weight", "raw key", "no HTTP", "no slots"],
 )
 def test_the_database_is_the_last_judge(models, make):
     with pytest.raises(IntegrityError), transaction.atomic():
