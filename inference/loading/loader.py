@@ -17,6 +17,7 @@ from transformers import (
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
+    ProcessorMixin,
 )
 from transformers.distributed.configuration_utils import DistributedConfig
 from transformers.utils import logging as transformers_logging
@@ -31,6 +32,7 @@ from inference.loading.devices import check_device, choose_dtype, memory_by_devi
 from inference.loading.fitting import Candidate, check_fits
 from inference.loading.options import LoadOptions
 from inference.loading.prequantized import quantize_by_checkpoint, weights_place
+from inference.loading.processors import load_processor
 from inference.loading.quantization import quantization_config
 from inference.loading.ranks import check_can_be_shared
 from inference.loading.refusals import telling
@@ -50,12 +52,14 @@ class LoadedModel:
         tokenizer: the model's.
         context_length: the window in tokens.
         pooling: how its texts become vectors.
+        processor: prepares images for it; None where it takes none.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     context_length: int
     pooling: Pooling = "mean"
+    processor: ProcessorMixin | None = None
 
 
 def load_model(path_or_id: str, **options: Any) -> LoadedModel:
@@ -91,7 +95,10 @@ def load_model(path_or_id: str, **options: Any) -> LoadedModel:
         window = min(window, facts.max_tokens)
     tokenizer = load_tokenizer(folder, trust_remote_code=asked.trust_remote_code)
     model = _load_weights(folder, config, asked, window=window)
-    return LoadedModel(model, tokenizer, window, facts.pooling)
+    processor = load_processor(folder, config)
+    if processor is not None and processor.chat_template:
+        tokenizer.chat_template = processor.chat_template  # the one that knows of images
+    return LoadedModel(model, tokenizer, window, facts.pooling, processor)
 
 
 def read_config(folder: Path, *, trust_remote_code: bool = False) -> PreTrainedConfig:

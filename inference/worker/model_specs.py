@@ -202,6 +202,7 @@ def host_model(
         engine_config(spec, loaded),
         template=template,
         pooling=loaded.pooling,
+        processor=loaded.processor,
         draft_model=load_draft_model(spec, loaded),
         channel=channel,
     )
