@@ -29,6 +29,7 @@ from inference.providers.dialect import (
     is_text,
     joined,
     json_request,
+    key_header,
 )
 from inference.providers.parameters import HARMLESS, check_at_most, wire_params
 from inference.providers.reading import count_at, text_at, usage_of
@@ -83,8 +84,8 @@ class Anthropic(Dialect):
     async def prepare(self, server: Server, request: GenerationRequest) -> WireRequest:
         """Return the request; see `Dialect.prepare`."""
         headers = {
-            "x-api-key": server.key(),
-            "anthropic-version": server.options.get("version", VERSION),
+            **key_header(server, "x-api-key"),
+            "anthropic-version": str(server.options.get("version", VERSION)),
         }
         if beta := server.options.get("beta"):
             headers["anthropic-beta"] = beta

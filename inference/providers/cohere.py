@@ -17,7 +17,15 @@ from typing import Any, ClassVar
 from inference.exceptions import ProviderError
 from inference.generation import FinishReason, GenerationRequest
 from inference.messages import ImagePart, Message, Role
-from inference.providers.dialect import Check, Dialect, Piece, is_text, joined, json_request
+from inference.providers.dialect import (
+    Check,
+    Dialect,
+    Piece,
+    is_text,
+    joined,
+    json_request,
+    key_header,
+)
 from inference.providers.parameters import check_at_most, wire_params
 from inference.providers.reading import count_at, text_at, usage_of
 from inference.providers.server import Server
@@ -60,7 +68,7 @@ class Cohere(Dialect):
         """Return the request; see `Dialect.prepare`."""
         for name in ("presence_penalty", "frequency_penalty"):
             check_at_most(HEAVIEST_PENALTY, request.params, name, server=server)
-        headers = {"Authorization": f"Bearer {server.key()}"}
+        headers = key_header(server, "Authorization", "Bearer {}")
         if client_name := server.options.get("client_name"):
             headers["X-Client-Name"] = client_name
         conversation = in_turns(request.messages)

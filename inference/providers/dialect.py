@@ -116,6 +116,12 @@ def json_request(
     )
 
 
+def key_header(server: Server, name: str, form: str = "{}") -> dict[str, str]:
+    """Return the key in the header where a server looks for it; nothing where none is needed."""
+    key = server.key()
+    return {name: form.format(key)} if key else {}
+
+
 def joined(base: str, path: str) -> str:
     """Return the address of a path under a base address, whether that ends with a slash or not."""
     return f"{base.rstrip('/')}/{path.lstrip('/')}"

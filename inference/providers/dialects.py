@@ -12,7 +12,6 @@ DIALECTS: dict[str, str] = {
     "bedrock": "inference.providers.bedrock.Bedrock",
     "cohere": "inference.providers.cohere.Cohere",
     "gemini": "inference.providers.gemini.Gemini",
-    "gemini_at_once": "inference.providers.gemini.GeminiAtOnce",
     "mistral": "inference.providers.mistral.Mistral",
     "openai": "inference.providers.openai.OpenAI",
     "reka": "inference.providers.reka.Reka",

@@ -1,11 +1,11 @@
-"""Google's Gemini API, streamed and at once.
+"""Google's Gemini API.
 
     → POST {url}/models/{model}:streamGenerateContent?alt=sse   x-goog-api-key
       {"systemInstruction", "contents": [{"role": "user" | "model", "parts": [part…]}],
        "generationConfig", "safetySettings"}
     ← data: {"candidates": [{"content": {"parts": [{"text": …}]}, "finishReason": …}],
              "usageMetadata": {"promptTokenCount", "candidatesTokenCount", "thoughtsTokenCount"}}
-      and `:generateContent` gives one such object
+      `:generateContent` gives one such object
 
 Source:
     https://ai.google.dev/api/generate-content,
@@ -22,7 +22,15 @@ from urllib.parse import quote
 from inference.exceptions import ProviderError
 from inference.generation import FinishReason, GenerationRequest
 from inference.messages import ImagePart, Message, Role
-from inference.providers.dialect import Check, Dialect, Piece, joined, json_request
+from inference.providers.dialect import (
+    Check,
+    Dialect,
+    Piece,
+    is_flag,
+    joined,
+    json_request,
+    key_header,
+)
 from inference.providers.parameters import wire_params
 from inference.providers.reading import count_at, dig, list_at, text_at, usage_of
 from inference.providers.server import Server
@@ -61,8 +69,13 @@ STATUSES = {
 }
 
 
+def is_threshold(value: Any) -> bool:
+    """Tell whether an option is a threshold of the filters."""
+    return isinstance(value, str) and value in THRESHOLDS
+
+
 class Gemini(Dialect):
-    """Gemini as Google AI Studio serves it, streamed.
+    """Gemini as Google AI Studio serves it; with the option `stream: false` in one piece.
 
     The filters are off unless the option `safety` sets their threshold: a site that compares models
     moderates by itself, alike for all of them.
@@ -71,8 +84,9 @@ class Gemini(Dialect):
     default_url: ClassVar[str] = "https://generativelanguage.googleapis.com/v1beta"
     takes: ClassVar[Mapping[str, str]] = TAKES
     takes_images: ClassVar[bool] = True
-    options: ClassVar[Mapping[str, Check]] = MappingProxyType({"safety": THRESHOLDS.__contains__})
-    method: ClassVar[str] = "streamGenerateContent?alt=sse"
+    options: ClassVar[Mapping[str, Check]] = MappingProxyType(
+        {"safety": is_threshold, "stream": is_flag}
+    )
 
     async def prepare(self, server: Server, request: GenerationRequest) -> WireRequest:
         """Return the request; see `Dialect.prepare`."""
@@ -86,15 +100,18 @@ class Gemini(Dialect):
     def address(self, server: Server) -> str:
         """Return where the model is asked."""
         name = quote(server.name_there.removeprefix("models/"), safe="")
-        return joined(server.url, f"models/{name}:{self.method}")
+        return joined(server.url, f"models/{name}:{method_of(server)}")
 
     async def headers(self, server: Server) -> dict[str, str]:
         """Return the headers that say who asks."""
-        return {"x-goog-api-key": server.key()}
+        return key_header(server, "x-goog-api-key")
 
     async def read(self, response: WireResponse) -> AsyncGenerator[Piece, None]:
         """Yield the pieces; see `Dialect.read`."""
-        response.expect("text/event-stream")
+        response.expect("text/event-stream", "application/json")
+        if response.media_type == "application/json":
+            yield piece_of(await response.json())
+            return
         async with aclosing(response.events()) as events:
             async for event in events:
                 yield piece_of(parse_object(event.data))
@@ -109,15 +126,10 @@ class Gemini(Dialect):
         return error
 
 
-class GeminiAtOnce(Gemini):
-    """Gemini asked for whole answers."""
-
-    method: ClassVar[str] = "generateContent"
-
-    async def read(self, response: WireResponse) -> AsyncGenerator[Piece, None]:
-        """Yield the whole answer; see `Dialect.read`."""
-        response.expect("application/json")
-        yield piece_of(await response.json())
+def method_of(server: Server) -> str:
+    """Return what a model is asked to do."""
+    is_streamed = server.options.get("stream", True)
+    return "streamGenerateContent?alt=sse" if is_streamed else "generateContent"
 
 
 def content_body(server: Server, request: GenerationRequest) -> dict[str, Any]:

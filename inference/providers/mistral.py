@@ -17,28 +17,30 @@ from typing import Any, ClassVar
 
 from inference.generation import FinishReason, GenerationRequest
 from inference.messages import Message, Role
-from inference.providers.dialect import Check, Piece, is_flag
-from inference.providers.openai import DONE, TAKEN_BY_ALL, OpenAI, pieces_of
+from inference.providers.dialect import Check, Piece, is_flag, json_request
+from inference.providers.openai import DONE, TAKEN_BY_ALL, OpenAIDialect, pieces_of
 from inference.providers.parameters import check_at_most
 from inference.providers.reading import text_at
 from inference.providers.server import Server
 from inference.providers.turns import in_turns
+from inference.providers.wire.client import WireRequest
 from inference.providers.wire.faults import fault
 from inference.providers.wire.response import WireResponse, parse_object
 
 HOTTEST = 1.5
 
 
-class Mistral(OpenAI):
+class Mistral(OpenAIDialect):
     """Mistral's own platform; the option `safe_prompt` puts its safety prompt first."""
 
     default_url: ClassVar[str] = "https://api.mistral.ai/v1"
     takes: ClassVar[Mapping[str, str]] = MappingProxyType({**TAKEN_BY_ALL, "seed": "random_seed"})
     options: ClassVar[Mapping[str, Check]] = MappingProxyType({"safe_prompt": is_flag})
 
-    def stream_fields(self) -> dict[str, Any]:
-        """Return nothing: the counts come unasked."""
-        return {}
+    async def prepare(self, server: Server, request: GenerationRequest) -> WireRequest:
+        """Return the request; see `Dialect.prepare`."""
+        body = {**self.body(server, request), "stream": True}
+        return json_request(self.address(server), body, self.headers(server), server=server)
 
     def body(self, server: Server, request: GenerationRequest) -> dict[str, Any]:
         """Return the request without what concerns streaming, its turns alternating."""

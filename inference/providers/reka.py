@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 from inference.generation import FinishReason, GenerationRequest
 from inference.messages import ImagePart, Message
-from inference.providers.dialect import Dialect, Piece, joined, json_request
+from inference.providers.dialect import Dialect, Piece, joined, json_request, key_header
 from inference.providers.parameters import wire_params
 from inference.providers.reading import Cumulative, count_at, text_at, usage_of
 from inference.providers.server import Server
@@ -66,7 +66,7 @@ class Reka(Dialect):
         if server.name_there.endswith(SEARCHING):
             body["use_search_engine"] = True
         path = "chat" if server.url.rstrip("/").endswith("/v1") else "v1/chat"
-        headers = {"X-Api-Key": server.key()}
+        headers = key_header(server, "X-Api-Key")
         return json_request(joined(server.url, path), body, headers, server=server)
 
     async def read(self, response: WireResponse) -> AsyncGenerator[Piece, None]:

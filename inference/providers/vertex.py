@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 from inference.generation import GenerationRequest
 from inference.providers.anthropic import Anthropic, message_body
 from inference.providers.dialect import Check, is_text, joined, json_request
-from inference.providers.gemini import Gemini
+from inference.providers.gemini import Gemini, method_of
 from inference.providers.google_tokens import google_token
 from inference.providers.server import Server
 from inference.providers.wire.client import WireRequest
@@ -44,7 +44,7 @@ class VertexGemini(Gemini):
 
     def address(self, server: Server) -> str:
         """Return where the model is asked."""
-        return model_address(server, publisher="google", method=self.method)
+        return model_address(server, publisher="google", method=method_of(server))
 
     async def headers(self, server: Server) -> dict[str, str]:
         """Return the headers that say who asks."""

@@ -26,6 +26,7 @@ from inference.providers.dialect import (
     is_text,
     joined,
     json_request,
+    key_header,
 )
 from inference.providers.parameters import check_at_most, wire_params
 from inference.providers.reading import Cumulative, count_at, dig, text_at, usage_of
@@ -84,7 +85,7 @@ class Yandex(Dialect):
         }
         scheme = "Bearer" if server.options.get("iam_token") else "Api-Key"
         headers = {
-            "Authorization": f"{scheme} {server.key()}",
+            **key_header(server, "Authorization", f"{scheme} {{}}"),
             "x-folder-id": server.options["folder_id"],
         }
         address = server.url.rstrip("/")
