@@ -96,8 +96,10 @@ def hold_model(spec: ModelSpec, *, say: Callable[[str], None]) -> Iterator[HeldM
         tasks.start()
         yield _held(spec, hosts[0])
     finally:
-        stop_hosts(hosts)
+        for host in hosts:
+            host.finish(timeout_s=0)
         tasks.stop()
+        stop_hosts(hosts)
         close_client()
 
 

@@ -1,8 +1,9 @@
-"""The one task of the serving path; Celery is its queue, liveness and retries are ours."""
+"""The task of the serving path; Celery is its queue, liveness and retries are ours."""
 
 from celery import shared_task
 
 from inference.providers.worker import TASK
+from inference.worker.celery_thread import WAKE_TASK
 from inference.worker.hosts import host_of
 
 
@@ -10,3 +11,8 @@ from inference.worker.hosts import host_of
 def generate(request_id: str, attempt: int, model: str) -> None:
     """Answer one request; a task delivered twice finds its request claimed and does nothing."""
     host_of(model).answer(request_id, attempt)
+
+
+@shared_task(name=WAKE_TASK, ignore_result=True)  # type: ignore[untyped-decorator]
+def wake() -> None:
+    """Do nothing: a message that lets a consumer see that it is to stop."""

@@ -78,7 +78,7 @@ class RichScreen:
 
     def say(self, text: str) -> None:
         """Show a line; see `Screen`."""
-        self._console.print(Text(without_controls(text)))
+        self._console.print(Text(without_controls(text)), soft_wrap=True)
 
     def _name(self, speaker: str) -> None:
         self._console.print(Text(f"{speaker}:", style="bold"))

@@ -40,6 +40,11 @@ class ServerModel:
     params: SamplingParams
     api_key: str = field(default="", repr=False)
 
+    @property
+    def template_name(self) -> str:
+        """Nobody but the server knows."""
+        return "the server's"
+
     async def reply(self, messages: Sequence[Message]) -> AsyncGenerator[Delta, None]:
         """Yield the server's answer; closing the generator closes the connection.
 

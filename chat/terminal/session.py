@@ -19,6 +19,10 @@ from inference.messages import Message, Role
 class Respondent(Protocol):
     """Whoever answers: a model in this process, or one behind a server."""
 
+    @property
+    def template_name(self) -> str:
+        """The chat template by which the model reads."""
+
     def reply(self, messages: Sequence[Message]) -> AsyncGenerator[Delta, None]:
         """Yield the answer to a conversation.
 
@@ -123,7 +127,7 @@ class TerminalChat:
         """Show what the model read and wrote, and how fast."""
         rate = None if usage is None else round(usage.completion_tokens / max(duration_s, 1e-9), 2)
         facts = {
-            "conv_template": self._conversation.template.name,
+            "conv_template": self._respondent.template_name,
             "prompt": self._respondent.prompt_text(messages),
             "outputs": answer,
             "speed (token/s)": rate,

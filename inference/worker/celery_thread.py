@@ -12,6 +12,9 @@ logger = logging.getLogger(__name__)
 
 READY_S = 30
 STOP_S = 10
+WAKE_TASK = "inference.wake"
+WAKE_CALLS = 2
+"""Celery waits for messages up to two seconds, and once more after it was told to stop."""
 
 
 class _Controller(WorkController):  # type: ignore[misc]  # Celery has no types
@@ -39,6 +42,7 @@ class CeleryThread:
         app: Celery = current_app._get_current_object()  # noqa: SLF001  (Celery's own idiom)
         # Cancelling and looking inside go over the bus.
         app.conf.worker_enable_remote_control = False
+        self._app, self._queue = app, queues[0]
         self._controller = _Controller(
             app=app,
             pool_cls="threads",
@@ -61,12 +65,10 @@ class CeleryThread:
             raise TimeoutError("the task queue did not start")
 
     def stop(self, timeout_s: float = STOP_S) -> None:
-        """Take no more tasks and end; running ones must have been told before.
-
-        Celery looks up from its queue every two seconds. Where the process ends anyway nobody
-        needs to wait for that: the thread ends with it.
-        """
+        """Take no more tasks and end; running ones must have been told before."""
         state.should_stop = 0
+        for _ in range(WAKE_CALLS):
+            self._app.send_task(WAKE_TASK, queue=self._queue, ignore_result=True)
         self._thread.join(timeout_s)
         if self._thread.is_alive():
             logger.debug("the task queue still winds up")

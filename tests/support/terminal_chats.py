@@ -49,6 +49,8 @@ class CountingModel:
     Said "break", it fails after a piece; said "interrupt", Ctrl-C is pressed after one.
     """
 
+    template_name = "plain"
+
     def __init__(self) -> None:
         self.asked: list[list[Message]] = []
 

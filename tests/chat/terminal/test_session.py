@@ -104,7 +104,7 @@ def test_debugging_shows_prompt_answer_and_speed_as_json():
 
     facts = json.loads(screen.lines[1])
 
-    assert facts["conv_template"] == "vicuna_v1.1"
+    assert facts["conv_template"] == "plain"
     assert (facts["prompt"], facts["outputs"]) == ("你好", "1 你好")
     assert facts["speed (token/s)"] > 0
 
