@@ -111,11 +111,11 @@ def tensors_in(path: Path) -> Iterator[StoredTensor]:
             end = max(end, stop)
             tensors.append(tensor)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise ModelLoadError(f"{path.name} is no safetensors file: {error}") from error
+        raise ModelLoadError(f"{_called(path)} is no safetensors file: {error}") from error
     if end > data_bytes:
         raise ModelLoadError(
-            f"{path.name} is cut off: {data_bytes:,} of {end:,} bytes of weights are there; copy or"
-            " fetch it again"
+            f"{_called(path)} is cut off: {data_bytes:,} of {end:,} bytes of weights are there;"
+            " copy or fetch it again"
         )
     yield from tensors
 
@@ -126,18 +126,25 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
     with path.open("rb") as file:
         length = int.from_bytes(file.read(LENGTH_BYTES), "little")
         if length > HEADER_LIMIT_BYTES:
-            raise ModelLoadError(f"{path.name} is no safetensors file: it does not begin like one")
+            raise ModelLoadError(
+                f"{_called(path)} is no safetensors file: it does not begin like one"
+            )
         if LENGTH_BYTES + length > size:
             raise ModelLoadError(
-                f"{path.name} is cut off: it has {size:,} bytes, its header alone would take"
+                f"{_called(path)} is cut off: it has {size:,} bytes, its header alone would take"
                 f" {LENGTH_BYTES + length:,}; copy or fetch it again"
             )
         try:
             header = json.loads(file.read(length))
         except ValueError as error:
             raise ModelLoadError(
-                f"{path.name} is no safetensors file: its header is no JSON"
+                f"{_called(path)} is no safetensors file: its header is no JSON"
             ) from error
     if not isinstance(header, dict):
-        raise ModelLoadError(f"{path.name} is no safetensors file: its header is no object")
+        raise ModelLoadError(f"{_called(path)} is no safetensors file: its header is no object")
     return header, size - LENGTH_BYTES - length
+
+
+def _called(path: Path) -> str:
+    """Name a file by its folder, as every model has one of the same name."""
+    return f"{path.name} of {path.parent.name!r}"

@@ -70,8 +70,8 @@ class Command(BaseCommand):
         self.check_database()
         for name in inference_settings().scripted_models:
             register_model(name=name)
-        listener = open_listener(options["host"], options["port"])
         specs = self.specs(options)
+        listener = open_listener(options["host"], options["port"])
         # SIGTERM ends the loading as Ctrl-C does; later the web server takes both over.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         hosts: list[EngineHost] = []

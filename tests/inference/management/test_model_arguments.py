@@ -7,8 +7,8 @@ import pytest
 
 from inference.management.model_arguments import (
     add_model_arguments,
-    spec_options,
     for_another_model,
+    spec_options,
 )
 
 

@@ -108,7 +108,7 @@ def test_a_model_that_is_not_there_is_said_plainly(site: Site, tmp_path: Path) -
         site, "--port", "0", "--no-demo-models", "--model", str(tmp_path / "nothing-here")
     )
 
-    assert ended(process) == 1
+    assert ended(process) == 2
     assert "nothing-here" in process.output()
     assert "Traceback" not in process.output()
 
@@ -116,7 +116,7 @@ def test_a_model_that_is_not_there_is_said_plainly(site: Site, tmp_path: Path) -
 def test_models_are_refused_where_workers_hold_them(site: Site) -> None:
     process = serve(site, "--port", "0", "--model", "x", REDIS_URL="redis://127.0.0.1:1/0")
 
-    assert ended(process) == 1
+    assert ended(process) == 2
     assert "manage.py worker" in process.output()
 
 
@@ -125,8 +125,21 @@ def test_a_worker_without_redis_is_refused(site: Site) -> None:
         "worker", "--model-path", "x", environment=site.environment, log=site.folder / "w.log"
     )
 
-    assert ended(process) == 1
+    assert ended(process) == 2
     assert "REDIS_URL" in process.output()
+
+
+@pytest.mark.services
+def test_a_worker_says_plainly_what_it_cannot_load(tmp_path: Path, redis_url: str) -> None:
+    site = Site(tmp_path, redis_url=redis_url)
+    process = ManageProcess(
+        "worker", "--model-path", str(tmp_path / "nothing-here"), "--device", "cpu",
+        environment=site.environment, log=site.folder / "w.log",
+    )  # fmt: skip
+
+    assert ended(process) == 2
+    assert "there is no folder" in process.output()
+    assert "Traceback" not in process.output()
 
 
 @pytest.mark.services
