@@ -12,8 +12,6 @@ import torch
 import torch.distributed as dist
 from transformers import (
     AutoConfig,
-    AutoModel,
-    AutoModelForCausalLM,
     PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -25,6 +23,7 @@ from transformers.utils import logging as transformers_logging
 from inference.exceptions import ModelLoadError
 from inference.free_memory import available_bytes
 from inference.generation import Pooling
+from inference.loading.auto_classes import auto_class_for, naming_the_flag
 from inference.loading.checkpoint_files import stored_tensors
 from inference.loading.condensed import uncondense
 from inference.loading.context import context_length_of
@@ -63,7 +62,7 @@ class LoadedModel:
 
 
 def load_model(path_or_id: str, **options: Any) -> LoadedModel:
-    """Load a decoder, or a text encoder, and its tokenizer; weights come from safetensors only.
+    """Load a model and its tokenizer; weights come from safetensors only.
 
     Headers are read first: a file that is cut off, and a model there is no memory for, are refused
     before a weight is read.
@@ -86,8 +85,6 @@ def load_model(path_or_id: str, **options: Any) -> LoadedModel:
         with_weights=has_own_weights,
     )
     config = read_config(folder, trust_remote_code=asked.trust_remote_code)
-    if config.is_encoder_decoder:
-        raise ModelLoadError(f"{folder.name!r} is an encoder-decoder; a decoder is needed")
     uncondense(config, path_or_id)
     facts = read_encoder_facts(folder)
     window = context_length_of(config)
@@ -107,7 +104,10 @@ def read_config(folder: Path, *, trust_remote_code: bool = False) -> PreTrainedC
     Raises:
         ModelLoadError: it is broken, or of a kind transformers does not know.
     """
-    with telling(f"config.json of {folder.name!r} cannot be read"):
+    with (
+        naming_the_flag(folder.name),
+        telling(f"config.json of {folder.name!r} cannot be read"),
+    ):
         config: PreTrainedConfig = AutoConfig.from_pretrained(
             folder, trust_remote_code=trust_remote_code
         )
@@ -131,7 +131,7 @@ def _load_weights(
     quantization = quantization_config(options, dtype)
     if quantization is not None:
         extra["quantization_config"] = quantization
-    auto_model: Any = AutoModelForCausalLM if has_head(config) else AutoModel
+    auto_model = auto_class_for(config)
     with _quietly(), telling(f"the weights of {folder.name!r} cannot be loaded"):
         model, found = auto_model.from_pretrained(
             place,

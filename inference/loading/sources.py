@@ -12,7 +12,8 @@ from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNot
 from inference.exceptions import ModelLoadError
 from inference.loading.refusals import telling
 
-FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "*.tiktoken")
+WEIGHTS = "*.safetensors"
+FILES = ("*.json", WEIGHTS, "*.txt", "*.model", "*.spm", "*.jinja", "*.tiktoken")
 """What loading reads; pickled weights are left where they are."""
 
 PROGRAMS = ("*.py",)
@@ -55,6 +56,7 @@ def locate(
     revision: str | None = None,
     use_modelscope: bool = False,
     with_code: bool = False,
+    with_weights: bool = True,
 ) -> Path:
     """Return a folder, or fetch a repository's files; whatever they are.
 
@@ -63,6 +65,7 @@ def locate(
         revision: of the repository; None means its main branch.
         use_modelscope: the repository is ModelScope's instead of Hugging Face's.
         with_code: fetch Python files too.
+        with_weights: fetch weights too.
 
     Raises:
         ModelLoadError: there is no such folder or repository, or it cannot be reached.
@@ -73,7 +76,10 @@ def locate(
     if _is_path(path_or_id):
         raise ModelLoadError(f"there is no folder {path_or_id!r}")
     fetch = _fetch_from_modelscope if use_modelscope else _fetch
-    return fetch(path_or_id, revision, [*FILES, *PROGRAMS] if with_code else list(FILES))
+    patterns = [*FILES, *(PROGRAMS if with_code else ())]
+    if not with_weights:
+        patterns.remove(WEIGHTS)
+    return fetch(path_or_id, revision, patterns)
 
 
 def _is_path(text: str) -> bool:

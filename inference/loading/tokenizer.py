@@ -5,6 +5,7 @@ from pathlib import Path
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from inference.exceptions import ModelLoadError
+from inference.loading.auto_classes import naming_the_flag
 from inference.loading.refusals import telling
 
 FILES = (
@@ -15,6 +16,7 @@ FILES = (
     "vocab.txt",
     "spiece.model",
     "sentencepiece.bpe.model",
+    "source.spm",
     "tiktoken.model",
 )
 """One of these is there where a tokenizer is."""
@@ -33,7 +35,10 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> PreTrain
             f"{folder.name!r} has no tokenizer (such as tokenizer.json); copy the tokenizer's files"
             " of the model it was made from beside its weights"
         )
-    with telling(f"the tokenizer of {folder.name!r} cannot be read"):
+    with (
+        naming_the_flag(folder.name),
+        telling(f"the tokenizer of {folder.name!r} cannot be read"),
+    ):
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             folder, trust_remote_code=trust_remote_code
         )

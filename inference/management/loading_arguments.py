@@ -18,6 +18,7 @@ TAKEN_AS_THEY_ARE = (
     "num_gpus",
     "max_gpu_memory",
     "revision",
+    "trust_remote_code",
 )
 XFT_DTYPES = ("fp16", "bf16", "int8", "bf16_fp16", "bf16_int8")
 
@@ -46,6 +47,11 @@ def add_loading_arguments(group: _ArgumentGroup) -> None:
     )
     group.add_argument(
         "--revision", help="branch, tag or commit of a hub model; the main branch if left"
+    )
+    group.add_argument(
+        "--trust-remote-code",
+        action="store_true",
+        help="run the Python code a model brings along; only for authors you trust",
     )
     _add_checkpoint_arguments(group, "gptq")
     group.add_argument(
