@@ -42,6 +42,7 @@ def render_prompt(
     *,
     template: ChatTemplate | None = None,
     image_marker: str = "",
+    add_generation_prompt: bool = True,
 ) -> RenderedPrompt:
     """Write a conversation so that the assistant speaks next.
 
@@ -55,35 +56,32 @@ def render_prompt(
         messages: the conversation, oldest first.
         template: the family to use instead of the tokenizer's own template.
         image_marker: what stands in the text for an image; "" for models that take none.
+        add_generation_prompt: whether the assistant is to speak next; else the conversation is
+            written as it is.
 
     Raises:
         InvalidRequestError: there is no message, or the template refuses the conversation.
     """
-    if not messages:
-        raise InvalidRequestError("a conversation needs at least one message", param="messages")
     own = _own_template(tokenizer)
     specials = control_tokens(tokenizer, template_source=own or "") | {image_marker}
     safe = _defused(messages, specials)
-    opened = ""
-    if safe[-1].role is Role.ASSISTANT:
-        *safe, last = safe
-        opened = last.content
-        if not safe:
-            raise InvalidRequestError("nobody has spoken to the assistant yet", param="messages")
     if template is None and own is not None:
         text = _render_own(
-            own, tokenizer, safe, add_generation_prompt=True, image_marker=image_marker
+            own,
+            tokenizer,
+            safe,
+            add_generation_prompt=add_generation_prompt,
+            image_marker=image_marker,
         )
-        return RenderedPrompt(text + opened, needs_special_tokens=False)
+        return RenderedPrompt(text, needs_special_tokens=False)
     if template is None:
         logger.warning("the tokenizer has no chat template; using the family %r", DEFAULT_FAMILY)
         template = family_named(DEFAULT_FAMILY)
-    text = render_family(template, [marked(message, image_marker) for message in safe])
+    shown = [marked(message, image_marker) for message in safe]
+    text = render_family(template, shown, add_generation_prompt=add_generation_prompt)
     bos = str(tokenizer.special_tokens_map.get("bos_token") or "")
     has_bos = bool(bos) and text.startswith(bos)
-    if opened and text.endswith(":"):
-        text += " "  # "ASSISTANT:" and its like; the answer's first token has eaten the space
-    return RenderedPrompt(text + opened, needs_special_tokens=not has_bos, stop=template.stop)
+    return RenderedPrompt(text, needs_special_tokens=not has_bos, stop=template.stop)
 
 
 def render_family(
@@ -94,14 +92,22 @@ def render_family(
     System messages are joined and stand first; without one the family's own is used. The turns
     that show the family's models what an answer looks like go with its own system message.
 
+    Args:
+        template: the family.
+        messages: the conversation, oldest first.
+        add_generation_prompt: whether the assistant is to speak next, or to go on with the last
+            message if that is its own.
+
     Raises:
-        InvalidRequestError: the family has no layout, or it refuses the conversation.
+        InvalidRequestError: there is no message, the family has no layout, or it refuses the
+            conversation.
     """
+    messages, begun = _split(messages, add_generation_prompt=add_generation_prompt)
     said = [message.content for message in messages if message.role is Role.SYSTEM]
     system_message = "\n".join(said) if said else template.system_message
     is_own = not said or system_message == template.system_message != ""
     shown = _turns(template.few_shot) if is_own else []
-    return _render(
+    text = _render(
         template.jinja,
         **template.variables,
         system=template.system_template.replace("{system_message}", system_message),
@@ -113,6 +119,9 @@ def render_family(
         sep2=template.separator_2,
         add_generation_prompt=add_generation_prompt,
     )
+    if begun and text.endswith(":"):
+        text += " "  # "ASSISTANT:" and its like; the answer's first token has eaten the space
+    return text + begun
 
 
 def end_of_turn(tokenizer: TemplatedTokenizer, *, template: ChatTemplate | None = None) -> str:
@@ -140,6 +149,7 @@ def _render_own(
 ) -> str:
     """Render a tokenizer's template; one that knows no system role gets it in the first turn."""
     special = {key: str(value) for key, value in _texts(tokenizer.special_tokens_map)}
+    messages, begun = _split(messages, add_generation_prompt=add_generation_prompt)
 
     def render(chosen: Sequence[Message]) -> str:
         return _render(
@@ -150,12 +160,26 @@ def _render_own(
         )
 
     try:
-        return render(messages)
+        return render(messages) + begun
     except InvalidRequestError:
         folded = _fold_system(messages)
-        if folded == list(messages):
+        if folded == messages:
             raise
-        return render(folded)
+        return render(folded) + begun
+
+
+def _split(
+    messages: Sequence[Message], *, add_generation_prompt: bool
+) -> tuple[list[Message], str]:
+    """Return the closed messages and what the assistant has begun to say, "" for nothing."""
+    if not messages:
+        raise InvalidRequestError("a conversation needs at least one message", param="messages")
+    if not add_generation_prompt or messages[-1].role is not Role.ASSISTANT:
+        return list(messages), ""
+    *closed, last = messages
+    if not closed:
+        raise InvalidRequestError("nobody has spoken to the assistant yet", param="messages")
+    return closed, last.content
 
 
 def _render(source: str, **values: Any) -> str:
