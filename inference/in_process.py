@@ -72,8 +72,9 @@ class HeldModel:
 def hold_model(spec: ModelSpec, *, say: Callable[[str], None]) -> Iterator[HeldModel]:
     """Load a model, answer for it inside this process, and let it go at the end.
 
-    It takes the road of `serve`: engine, bus, task queue. From now on bus and queue of this
-    process are inside it, whatever REDIS_URL says, and the site's database is not touched.
+    It takes the road of `serve`: engine, bus, task queue. The site's database is not touched, and
+    within the block no endpoint and no script answers. Bus and queue of this process are inside it
+    from now on, whatever REDIS_URL says.
 
     Args:
         spec: what to load.
@@ -83,6 +84,11 @@ def hold_model(spec: ModelSpec, *, say: Callable[[str], None]) -> Iterator[HeldM
         InferenceError: the model cannot be loaded; the message says what to do.
     """
     _leave_redis()
+    with _alone():
+        yield from _hold(spec, say)
+
+
+def _hold(spec: ModelSpec, say: Callable[[str], None]) -> Iterator[HeldModel]:
     hosts = start_hosts(
         [spec],
         bus=site_bus(),
@@ -109,6 +115,17 @@ def _leave_redis() -> None:
         return
     settings.INFERENCE = {**settings.INFERENCE, "redis_url": ""}
     current_app.conf.update(MEMORY_BROKER)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let nobody else answer: a held model may have the name of an endpoint's."""
+    outside = settings.INFERENCE
+    settings.INFERENCE = {**outside, "uses_endpoints": False, "scripted_models": ()}
+    try:
+        yield
+    finally:
+        settings.INFERENCE = outside
 
 
 def _held(spec: ModelSpec, host: EngineHost) -> HeldModel:
