@@ -28,7 +28,8 @@ class Piece:
     Attributes:
         text: more of the answer.
         finish_reason: why it ended; it may come before the usage.
-        usage: the server's own counts; a later one replaces an earlier one.
+        usage: the server's own counts; a later one replaces an earlier one, and a prompt of 0
+            tokens was not counted.
         written_by: the model a router chose.
     """
 

@@ -23,6 +23,7 @@ from inference.providers.dialect import (
     json_request,
 )
 from inference.providers.parameters import HARMLESS, wire_params
+from inference.providers.reading import count_at
 from inference.providers.server import Server
 from inference.providers.wire.client import WireRequest
 from inference.providers.wire.faults import fault, fault_of_event
@@ -123,7 +124,11 @@ class OpenAI(OpenAIDialect):
 
     def body(self, server: Server, request: GenerationRequest) -> dict[str, Any]:
         """Return the request in the words of the model's generation."""
-        if REASONING_NAMES.search(server.name_there):
+        return self.body_for(server.name_there, server, request)
+
+    def body_for(self, model: str, server: Server, request: GenerationRequest) -> dict[str, Any]:
+        """Return the request as a model of this name takes it."""
+        if REASONING_NAMES.search(model):
             return completion_body(server, request, takes=self.takes, ignores=REASONING_IGNORES)
         return completion_body(server, request, takes=self.takes)
 
@@ -218,11 +223,10 @@ def finish_reason_of(choice: Mapping[str, Any]) -> FinishReason | None:
     return FINISH_REASONS.get(reason, FinishReason.STOP) if reason else None
 
 
-def usage_of(usage: Mapping[str, Any]) -> Usage:
+def usage_of(usage: Any) -> Usage:
     """Return the counts of a completion."""
-    details = usage.get("prompt_tokens_details") or {}
     return Usage(
-        int(usage["prompt_tokens"]),
-        int(usage.get("completion_tokens") or 0),
-        int(details.get("cached_tokens") or 0),
+        count_at(usage, "prompt_tokens"),
+        count_at(usage, "completion_tokens"),
+        count_at(usage, "prompt_tokens_details", "cached_tokens"),
     )

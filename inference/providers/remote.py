@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from inference.bus.outbox import Output
 from inference.exceptions import InvalidRequestError, ProviderError
@@ -14,6 +14,7 @@ from inference.generation import FinishReason, GenerationRequest, Usage
 from inference.messages import Message
 from inference.providers.dialect import Dialect, Piece
 from inference.providers.server import Server
+from inference.providers.stop_cut import StopCut
 from inference.providers.wire.client import exchange
 from inference.providers.wire.faults import RETRIED, fault
 from inference.providers.wire.limits import WireLimits
@@ -48,6 +49,11 @@ class _Ending:
         self.text_bytes += len(piece.text.encode())
         self.finish_reason = piece.finish_reason or self.finish_reason
         self.usage = piece.usage or self.usage
+
+    def counts(self, messages: tuple[Message, ...]) -> Usage:
+        """Return the server's counts; where it told none, an estimate."""
+        told = self.usage or Usage(0, -(-self.text_bytes // BYTES_PER_TOKEN))
+        return replace(told, prompt_tokens=told.prompt_tokens or estimated_prompt(messages))
 
 
 class RemoteSource:
@@ -106,13 +112,17 @@ class RemoteSource:
             exchange(wire_request, self._limits, refusal=self._dialect.fault) as response,
             aclosing(self._dialect.read(response)) as pieces,
         ):
+            cut = StopCut(wire_request.stop)
             try:
                 async for piece in pieces:
                     ending.note(piece)
                     if piece.written_by:
                         logger.info("%s wrote %s", piece.written_by, request.request_id)
-                    if piece.text:
-                        yield Output(request.request_id, (piece.text,))
+                    if text := cut.feed(piece.text):
+                        yield Output(request.request_id, (text,))
+                    if cut.is_over:
+                        ending.finish_reason = FinishReason.STOP
+                        break
             except ProviderError as error:
                 # What the reader came for is there already, only the counts are missing.
                 if ending.finish_reason is None:
@@ -120,10 +130,13 @@ class RemoteSource:
                 logger.debug("broke off after the end: %s", error.detail)
         if ending.finish_reason is None:
             raise fault("provider_cut_off", "the stream ended without a finish reason")
-        usage = ending.usage or Usage(
-            estimated_prompt(request.messages), -(-ending.text_bytes // BYTES_PER_TOKEN)
+        if text := cut.close():
+            yield Output(request.request_id, (text,))
+        yield Output(
+            request.request_id,
+            finish_reason=ending.finish_reason,
+            usage=ending.counts(request.messages),
         )
-        yield Output(request.request_id, finish_reason=ending.finish_reason, usage=usage)
 
     def _told(self, error: ProviderError) -> ProviderError:
         """Log a failure and return it for the reader; neither shows the key."""

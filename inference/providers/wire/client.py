@@ -25,12 +25,17 @@ Refusal = Callable[[int, Mapping[str, str], bytes], ProviderError]
 
 @dataclass(frozen=True, slots=True)
 class WireRequest:
-    """What is sent: headers and body may hold secrets and stay out of `repr`."""
+    """What is sent: headers and body may hold secrets and stay out of `repr`.
+
+    Attributes:
+        stop: texts at which the answer is cut here, for servers that show them or know none.
+    """
 
     url: str
     headers: dict[str, str] = field(repr=False)
     content: bytes = field(repr=False)
     method: str = "POST"
+    stop: tuple[str, ...] = ()
 
 
 _lock = threading.Lock()

@@ -60,7 +60,7 @@ STATUS_CODES = {
 TOO_LONG = re.compile(
     r"context.?length|context.?window|maximum context|prompt is too long|too many tokens"
     r"|exceeds? the (?:model'?s? )?(?:maximum|limit)|input (?:is )?too long|max_total_tokens"
-    r"|inputs? tokens? (?:\+|must)|token count .{0,40}exceeds",
+    r"|`?inputs?`? tokens? (?:\+|must)|token count .{0,40}exceeds",
     re.IGNORECASE,
 )
 FILTERED = re.compile(
