@@ -56,7 +56,9 @@ class InferenceSettings:
         engine_stall_s: a worker whose engine stands still for so long gives up; four times as
             long on a CPU.
         drain_s: time that running answers get when a worker is asked to leave.
-        prompt_bytes: largest request, all messages together, that is let in.
+        prompt_bytes: most text, all messages together, that is let in.
+        images_per_request: most images, all messages together.
+        image_bytes: largest file of one image.
         web_threads: threads, and so database connections, that all open streams share.
         families: path of a TOML file with template families of the site's own; they come before
             ours. Empty for none.
@@ -107,6 +109,8 @@ class InferenceSettings:
     engine_stall_s: float = 30.0
     drain_s: float = 20.0
     prompt_bytes: int = 2_000_000
+    images_per_request: int = 8
+    image_bytes: int = 5_000_000
     web_threads: int = 8
     families: str = ""
     scripted_models: tuple[str, ...] = ()

@@ -25,7 +25,8 @@ RANGES: dict[str, Range] = {
     "stop_token_id": Range(0, 2**31 - 1),
 }
 
-MAX_BODY_BYTES = 2 * 1024 * 1024
+# Room for a few photographs, which base64 makes a third longer.
+MAX_BODY_BYTES = 8 * 1024 * 1024
 MAX_JSON_DEPTH = 64
 MAX_MODEL_NAME_CHARS = 128
 MAX_MESSAGES = 1024

@@ -10,8 +10,9 @@ from inference.api.fields import FlagField, NumberField, TextField, WholeNumberF
 from inference.api.orders import ChatOrder
 from inference.api.text_fields import ContentField, StopField
 from inference.api.unsupported import first_unsupported
+from inference.conf import inference_settings
 from inference.generation import SamplingParams
-from inference.messages import Message, Role
+from inference.messages import Message, Role, images_of
 
 # "developer" is what newer OpenAI models call the system message.
 ROLES = {
@@ -49,8 +50,13 @@ class MessageSerializer(serializers.Serializer[Message]):
         return super().to_internal_value(data)
 
     def validate(self, attrs: Any) -> Message:
-        """Return the message."""
-        return Message(role=ROLES[attrs["role"]], content=attrs["content"])
+        """Return the message; only a user shows images."""
+        message = Message.of_parts(ROLES[attrs["role"]], attrs["content"])
+        if message.images and message.role is not Role.USER:
+            raise serializers.ValidationError(
+                {"content": "Only messages of the user can hold images."}, code="unsupported_value"
+            )
+        return message
 
 
 class StreamOptionsSerializer(serializers.Serializer[Any]):
@@ -108,6 +114,12 @@ class ChatCompletionSerializer(serializers.Serializer[ChatOrder]):
                 f"All messages together have {chars} characters;"
                 f" {limits.MAX_PROMPT_CHARS} are allowed.",
                 code="prompt_too_long",
+            )
+        images, most = len(images_of(messages)), inference_settings().images_per_request
+        if images > most:
+            raise serializers.ValidationError(
+                f"All messages together have {images} images; {most} are allowed.",
+                code="too_many_images",
             )
         return messages
 

@@ -1,4 +1,4 @@
-"""Fields that hold text in more than one shape: the content of a message, the texts that stop."""
+"""Fields that come in more than one shape: the content of a message, the texts that stop."""
 
 from typing import Any
 
@@ -7,6 +7,17 @@ from rest_framework import serializers
 
 from inference.api import limits
 from inference.api.fields import TextField
+from inference.api.image_fields import IMAGE_PART_SCHEMA, read_image
+from inference.messages import Part, TextPart, text_of
+
+TEXT_PART_SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "text"],
+    "properties": {
+        "type": {"type": "string", "enum": ["text"]},
+        "text": {"type": "string"},
+    },
+}
 
 
 @extend_schema_field(
@@ -17,45 +28,45 @@ from inference.api.fields import TextField
                 "type": "array",
                 "minItems": 1,
                 "maxItems": limits.MAX_CONTENT_PARTS,
-                "items": {
-                    "type": "object",
-                    "required": ["type", "text"],
-                    "properties": {
-                        "type": {"type": "string", "enum": ["text"]},
-                        "text": {"type": "string"},
-                    },
-                },
+                "items": {"oneOf": [TEXT_PART_SCHEMA, IMAGE_PART_SCHEMA]},
             },
         ]
     }
 )
-class ContentField(serializers.Field[str, Any, str, Any]):
-    """The text of a message: a string, or text parts that are read as one text."""
+class ContentField(serializers.Field[tuple[Part, ...], Any, str, Any]):
+    """What a message says: a string, or parts that are texts and images."""
 
     text = TextField(allow_blank=True, max_length=limits.MAX_PROMPT_CHARS)
 
-    def to_internal_value(self, data: Any) -> str:
-        """Return the whole text."""
+    def to_internal_value(self, data: Any) -> tuple[Part, ...]:
+        """Return the parts in the order they came; a string is one."""
         if isinstance(data, str):
-            return str(self.text.run_validation(data))
+            return (self._text(data),)
         if not isinstance(data, list) or not 1 <= len(data) <= limits.MAX_CONTENT_PARTS:
             raise serializers.ValidationError(
                 f"This must be a string or 1 to {limits.MAX_CONTENT_PARTS} parts.",
                 code="invalid_type",
             )
-        return "\n".join(self._part(part) for part in data)
+        return tuple(self._part(part) for part in data)
 
-    def to_representation(self, value: str) -> str:
-        """Return the text as it is."""
-        return value
+    def to_representation(self, value: tuple[Part, ...]) -> str:
+        """Return the text."""
+        return text_of(value)
 
-    def _part(self, part: Any) -> str:
-        kind = part.get("type") if isinstance(part, dict) else None
-        if kind != "text":
-            raise serializers.ValidationError(
-                "Only parts of the type text can be read.", code="unsupported_value"
-            )
-        return str(self.text.run_validation(part.get("text")))
+    def _part(self, part: Any) -> Part:
+        match part:
+            case {"type": "text"}:
+                return self._text(part.get("text"))
+            case {"type": "image_url"}:
+                return read_image(part)
+            case _:
+                raise serializers.ValidationError(
+                    "Only parts of the types text and image_url can be read.",
+                    code="unsupported_value",
+                )
+
+    def _text(self, text: Any) -> TextPart:
+        return TextPart(str(self.text.run_validation(text)))
 
 
 @extend_schema_field(

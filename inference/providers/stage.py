@@ -126,7 +126,7 @@ class StageProvider:
     async def start(self, request: GenerationRequest, *, inbox: str) -> None:
         """Admit a request and begin its answer; see `Provider.start`."""
         settings = inference_settings()
-        check_size(request, settings.prompt_bytes)
+        check_size(request, settings)
         bus = site_bus()
         await ask(
             bus.submit,

@@ -8,7 +8,7 @@ from kombu.exceptions import OperationalError
 
 from inference import selectors
 from inference.bus.events import Event
-from inference.conf import inference_settings
+from inference.conf import InferenceSettings, inference_settings
 from inference.exceptions import (
     BusUnavailableError,
     InvalidRequestError,
@@ -16,6 +16,7 @@ from inference.exceptions import (
     ModelUnavailableError,
 )
 from inference.generation import Failure, FinishReason, GenerationRequest
+from inference.messages import images_of
 from inference.providers.transport import ask, post, site_bus
 
 TASK = "inference.generate"
@@ -46,7 +47,7 @@ class WorkerProvider:
     async def start(self, request: GenerationRequest, *, inbox: str) -> None:
         """Admit a request and publish its task; see `Provider.start`."""
         settings = inference_settings()
-        check_size(request, settings.prompt_bytes)
+        check_size(request, settings)
         bus = site_bus()
         workers = await ask(bus.workers_of, request.model)
         if not workers:
@@ -75,16 +76,28 @@ class WorkerProvider:
         raise ModelUnavailableError(model)
 
 
-def check_size(request: GenerationRequest, limit_bytes: int) -> None:
+def check_size(request: GenerationRequest, settings: InferenceSettings) -> None:
     """Refuse a request that is empty or larger than the bus should carry.
 
     Raises:
-        InvalidRequestError: it has no messages, or too much text.
+        InvalidRequestError: it has no messages, too much text, or too many or too large images.
     """
+    limit_bytes = settings.prompt_bytes
     if not request.messages:
         raise InvalidRequestError("there is no message to answer", param="messages")
     size = sum(len(message.content.encode()) for message in request.messages)
     if size > limit_bytes:
         raise InvalidRequestError(
             f"the messages have {size} bytes, the limit is {limit_bytes}", param="messages"
+        )
+    images = images_of(request.messages)
+    if len(images) > settings.images_per_request:
+        raise InvalidRequestError(
+            f"the messages have {len(images)} images, the limit is {settings.images_per_request}",
+            param="messages",
+        )
+    largest = max((len(image.data) for image in images), default=0)
+    if largest > settings.image_bytes:
+        raise InvalidRequestError(
+            f"an image has {largest} bytes, the limit is {settings.image_bytes}", param="messages"
         )
