@@ -10,6 +10,7 @@ thread; `submit`, `cancel` and the questions may come from any.
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from collections.abc import Sequence as Items
 from typing import Any
 
@@ -26,6 +27,8 @@ from inference.engine.embedding_intake import EmbeddingIntake
 from inference.engine.grammar import TokenConstraint
 from inference.engine.intake import Intake, Prompt
 from inference.engine.isolation import ForwardResult
+from inference.engine.lora.installing import Adapters, check_adapter_name
+from inference.engine.lora.low_rank import AdapterWeights
 from inference.engine.memory import is_out_of_memory
 from inference.engine.parallel.channel import PlanChannel
 from inference.engine.parallel.runner import LeadingRunner
@@ -71,6 +74,7 @@ class LLMEngine:
         channel: where several processes share the model, reaches those that follow this one.
         pooling: how texts are pooled where a request does not say.
         processor: prepares images for a vision-language model; without it the model takes none.
+        adapters: fine-tunings of the model that share its weights, by name.
 
     Attributes:
         context_length: the window in tokens, prompt and answer together.
@@ -93,6 +97,7 @@ class LLMEngine:
         channel: PlanChannel | None = None,
         pooling: Pooling = "mean",
         processor: Any = None,
+        adapters: Mapping[str, AdapterWeights] | None = None,
     ) -> None:
         self.config = config or EngineConfig()
         window = self.config.context_length
@@ -102,12 +107,14 @@ class LLMEngine:
         has_head = bool(model.can_generate())
         # Followers of a shared model get plans of tokens, so there it takes no images.
         sight = own_sight(self._model, processor if channel is None else None, self.config)
+        self._adapters = Adapters(self._model, adapters or {}, self.config)
         chosen = choose_any_runner(
             self._model,
             beside_draft_model(self.config, model, draft_model),
             context_length=window,
             is_led=channel is not None,
         )
+        self._adapters.settle(chosen)
         self._runner = chosen.runner if channel is None else LeadingRunner(chosen.runner, channel)
         self.context_length = chosen.context_length
         self._chosen = chosen
@@ -119,9 +126,7 @@ class LLMEngine:
         )
         self._scheduler = Scheduler(self._blocks, self.config)
         vocabulary_size: int = model.config.get_text_config().vocab_size
-        image_reader = checked_reader(
-            sight, self._runner, self._blocks, self._model, self.config
-        )
+        image_reader = checked_reader(sight, self._runner, self._blocks, self._model, self.config)
         self.takes_images = image_reader is not None
         self._intake = None
         if has_head:
@@ -180,6 +185,7 @@ class LLMEngine:
         constraint: TokenConstraint | None = None,
         priority: int = 0,
         group: str = "",
+        adapter: str = "",
     ) -> None:
         """Let a conversation be answered, or a text be continued.
 
@@ -193,8 +199,10 @@ class LLMEngine:
             constraint: what the answer must follow; several answers get forks of it.
             priority: -10 to 10; lower goes first.
             group: whose request it is, such as a user; groups take turns.
+            adapter: the adapter that answers; empty is the bare model.
 
         Raises:
+            ModelNotFoundError: there is no such adapter.
             InvalidRequestError: a parameter or the prompt cannot be followed, the request is
                 being answered already, or the model has no head.
             ContextLengthExceededError: the prompt leaves no room for an answer.
@@ -202,13 +210,14 @@ class LLMEngine:
         """
         if self._intake is None:
             raise InvalidRequestError(f"{self.config.name} turns texts into vectors only")
+        check_adapter_name(adapter, self._adapters.names)
         request = self._intake.receive(
             request_id,
             Prompt(messages, prompt, prompt_token_ids),
             params or SamplingParams(),
             constraint,
         )
-        self._enter(request, priority=priority, group=group)
+        self._enter(request, priority=priority, group=group, adapter=adapter)
 
     def submit_embedding(
         self,
@@ -250,11 +259,12 @@ class LLMEngine:
         )
         self._enter(request, priority=priority, group=group)
 
-    def _enter(self, request: Request, *, priority: int, group: str) -> None:
+    def _enter(self, request: Request, *, priority: int, group: str, adapter: str = "") -> None:
         """Put a request into the book."""
         check_turn(priority, group)
         for answer in request.answers:
             answer.sequence.priority, answer.sequence.group = priority, group
+            answer.sequence.adapter = adapter
         if not self._book.add(
             request, has_room=lambda: self._waiting_count() < self.config.max_waiting
         ):
