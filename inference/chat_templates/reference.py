@@ -7,7 +7,7 @@ import hashlib
 import json
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 
@@ -41,27 +41,17 @@ COLUMNS = (
 def reference_page() -> str:
     """Return the page in Markdown."""
     known = families().values()
-    return "\n".join(
-        [
-            (FOLDER / "models_page.md").read_text(encoding="utf-8"),
-            _summary(known),
-            "",
-            "## Families",
-            "",
-            f"| {' | '.join(COLUMNS)} |",
-            "|---" * len(COLUMNS) + "|",
-            *(_row(family) for family in known),
-            "",
-            "## Layouts",
-            "",
-            "S is the system message in its template, U and A are texts of user and assistant.",
-            "",
-            "| layout | writes |",
-            "|---|---|",
-            *(f"| `{name}` | {_shown(sketch)} |" for name, sketch in _sketches(known)),
-            "",
-        ]
-    )
+    rows = [COLUMNS, ["---"] * len(COLUMNS), *(_row(family) for family in known)]
+    sketches = [[f"`{name}`", _code(sketch)] for name, sketch in _sketches(known)]
+    page = (FOLDER / "models_page.md").read_text(encoding="utf-8")
+    parts = {
+        "{summary}": _summary(known),
+        "{families}": _table(rows),
+        "{layouts}": _table([["layout", "writes"], ["---"] * 2, *sketches]),
+    }
+    for mark, part in parts.items():
+        page = page.replace(mark, part)
+    return page
 
 
 def agreement(family: ChatTemplate, name: str) -> str:
@@ -107,13 +97,18 @@ def _summary(known: Iterable[ChatTemplate]) -> str:
     )
 
 
-def _row(family: ChatTemplate) -> str:
-    """One family as a row of the table."""
+def _table(rows: Iterable[Sequence[str]]) -> str:
+    """Rows of cells in Markdown."""
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _row(family: ChatTemplate) -> list[str]:
+    """One family as the cells of its row."""
     names = "<br>".join([f"**{family.name}**", *family.aliases])
     ends = [_code(text) for text in family.stop]
     ends += [str(token) for token in family.stop_token_ids]
     agreements = [agreement(family, name) for name in (family.name, *family.aliases)]
-    cells = [
+    return [
         names,
         f"`{family.layout}`" if family.layout else "none",
         " / ".join(_code(role) for role in family.roles),
@@ -123,7 +118,6 @@ def _row(family: ChatTemplate) -> str:
         "<br>".join(agreements),
         _link(family.source),
     ]
-    return f"| {' | '.join(cells)} |"
 
 
 def _sketches(known: Iterable[ChatTemplate]) -> list[tuple[str, str]]:
@@ -138,13 +132,9 @@ def _sketches(known: Iterable[ChatTemplate]) -> list[tuple[str, str]]:
 
 
 def _code(text: str) -> str:
-    """A short text as code, its line breaks shown; nothing for an empty one."""
-    return _shown(text) if text else ""
-
-
-def _shown(text: str) -> str:
-    """A text as code in a table's cell."""
-    return f"<code>{_escaped(json.dumps(text, ensure_ascii=False)[1:-1])}</code>"
+    """A text as code, its line breaks shown; nothing for an empty one."""
+    shown = _escaped(json.dumps(text, ensure_ascii=False)[1:-1])
+    return f"<code>{shown}</code>" if text else ""
 
 
 def _shorten(text: str, longest: int = 120) -> str:
