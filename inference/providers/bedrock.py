@@ -25,7 +25,7 @@ from inference.providers.aws_signing import signed_headers
 from inference.providers.dialect import Check, Dialect, Piece, joined, json_request
 from inference.providers.event_stream import EventStreamDecoder, EventStreamError, StreamMessage
 from inference.providers.parameters import check_at_most, wire_params
-from inference.providers.reading import count_at, text_at, usage_of
+from inference.providers.reading import count_at, object_at, text_at, usage_of
 from inference.providers.server import Server
 from inference.providers.turns import base64_of, in_turns, parts_of
 from inference.providers.wire.client import WireRequest
@@ -131,7 +131,7 @@ def converse_body(
     body: dict[str, Any] = {
         "messages": [turn(message) for message in conversation.turns],
         "inferenceConfig": {
-            **server.extra_body.get("inferenceConfig", {}),
+            **object_at(dict(server.extra_body), "inferenceConfig"),
             **wire_params(request.params, server, takes=takes),
         },
     }

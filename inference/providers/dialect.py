@@ -47,6 +47,8 @@ class Dialect(ABC):
         needs_key: whether the server answers nobody without a key.
         takes: our sampling parameters the server takes → their names there.
         takes_images: whether messages may hold images.
+        repeats_itself: whether each chunk tells all of the answer so far, so that many more bytes
+            come than the answer has.
         options: what endpoints may set beside the common fields → how a value is checked.
         required_options: those that must be set.
     """
@@ -55,6 +57,7 @@ class Dialect(ABC):
     needs_key: ClassVar[bool] = True
     takes: ClassVar[Mapping[str, str]] = MappingProxyType({})
     takes_images: ClassVar[bool] = False
+    repeats_itself: ClassVar[bool] = False
     options: ClassVar[Mapping[str, Check]] = MappingProxyType({})
     required_options: ClassVar[frozenset[str]] = frozenset()
 

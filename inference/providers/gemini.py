@@ -32,7 +32,7 @@ from inference.providers.dialect import (
     key_header,
 )
 from inference.providers.parameters import wire_params
-from inference.providers.reading import count_at, dig, list_at, text_at, usage_of
+from inference.providers.reading import count_at, dig, list_at, object_at, text_at, usage_of
 from inference.providers.server import Server
 from inference.providers.turns import base64_of, in_turns, parts_of
 from inference.providers.wire.client import WireRequest
@@ -145,7 +145,7 @@ def content_body(server: Server, request: GenerationRequest) -> dict[str, Any]:
     threshold = server.options.get("safety", "BLOCK_NONE")
     body: dict[str, Any] = {
         "contents": [turn(message) for message in conversation.turns],
-        "generationConfig": {**server.extra_body.get("generationConfig", {}), **settings},
+        "generationConfig": {**object_at(dict(server.extra_body), "generationConfig"), **settings},
         "safetySettings": [
             {"category": f"HARM_CATEGORY_{harm}", "threshold": threshold} for harm in HARMS
         ],

@@ -5,6 +5,9 @@ from typing import Any
 from inference.generation import Usage
 from inference.providers.wire.faults import fault
 
+# No answer has as many tokens; a count beyond is an error of the server's, or a joke.
+MOST_TOKENS = 10**9
+
 
 def dig(data: Any, *path: str | int) -> Any:
     """Return what stands at a path of keys and indices; None where the path breaks off."""
@@ -22,6 +25,12 @@ def text_at(data: Any, *path: str | int) -> str:
     return value if isinstance(value, str) else ""
 
 
+def object_at(data: Any, *path: str | int) -> dict[str, Any]:
+    """Return the object at a path; an empty one where there is none."""
+    value = dig(data, *path)
+    return value if isinstance(value, dict) else {}
+
+
 def list_at(data: Any, *path: str | int) -> list[Any]:
     """Return the list at a path; an empty one where there is none."""
     value = dig(data, *path)
@@ -32,9 +41,9 @@ def count_at(data: Any, *path: str | int) -> int:
     """Return the count at a path, also one written as text; 0 where there is none."""
     value = dig(data, *path)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 16:
-        return int(value)
+        value = int(value)
     is_count = isinstance(value, int) and not isinstance(value, bool)
-    return max(0, value) if is_count else 0
+    return value if is_count and 0 <= value <= MOST_TOKENS else 0
 
 
 def usage_of(*, prompt: int, completion: int, cached: int = 0) -> Usage | None:

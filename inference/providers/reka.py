@@ -47,6 +47,7 @@ class Reka(Dialect):
         }
     )
     takes_images: ClassVar[bool] = True
+    repeats_itself: ClassVar[bool] = True
 
     async def prepare(self, server: Server, request: GenerationRequest) -> WireRequest:
         """Return the request; see `Dialect.prepare`.

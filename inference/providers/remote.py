@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE_S = 0.5
 BYTES_PER_TOKEN = 4  # of English text with today's tokenizers; only where a server counts nothing
 IMAGE_TOKENS = 500
+# An answer of 4,000 tokens, told from the start with each of them, has 30 MB.
+REPETITIONS = 16
 
 
 def estimated_tokens(text: str) -> int:
@@ -72,7 +74,8 @@ class RemoteSource:
     def __init__(self, server: Server, dialect: Dialect, limits: WireLimits) -> None:
         self.server = server
         self._dialect = dialect
-        self._limits = limits
+        factor = REPETITIONS if dialect.repeats_itself else 1
+        self._limits = replace(limits, answer_bytes=factor * limits.answer_bytes)
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[Output, None]:
         """Yield the answer; see `TextSource`.

@@ -14,6 +14,7 @@ Source:
 import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -28,8 +29,8 @@ from inference.providers.dialect import (
     json_request,
     key_header,
 )
-from inference.providers.parameters import check_at_most, wire_params
-from inference.providers.reading import Cumulative, count_at, dig, text_at, usage_of
+from inference.providers.parameters import HARMLESS, check_at_most, wire_params
+from inference.providers.reading import Cumulative, count_at, dig, object_at, text_at, usage_of
 from inference.providers.server import Server
 from inference.providers.turns import in_turns
 from inference.providers.wire.client import WireRequest
@@ -49,9 +50,11 @@ class Yandex(Dialect):
     """YandexGPT; the models are found in the folder of the option `folder_id`.
 
     The key is one of a service account, or with the option `iam_token` a token of Yandex's IAM.
+    The API knows no stop strings: answers are cut at them here.
     """
 
     default_url: ClassVar[str] = "https://llm.api.cloud.yandex.net"
+    repeats_itself: ClassVar[bool] = True
     takes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {"temperature": "temperature", "max_tokens": "maxTokens"}
     )
@@ -65,13 +68,14 @@ class Yandex(Dialect):
         check_at_most(HOTTEST, request.params, "temperature", server=server)
         conversation = in_turns(request.messages)
         opening = [{"role": "system", "text": conversation.system}]
-        settings = wire_params(request.params, server, takes=self.takes)
+        ignores = HARMLESS | {"stop"}
+        settings = wire_params(request.params, server, takes=self.takes, ignores=ignores)
         if "maxTokens" in settings:
             settings["maxTokens"] = str(settings["maxTokens"])  # int64 in protobuf's JSON
         body = {
             "modelUri": model_uri(server),
             "completionOptions": {
-                **server.extra_body.get("completionOptions", {}),
+                **object_at(dict(server.extra_body), "completionOptions"),
                 **settings,
                 "stream": True,
             },
@@ -91,7 +95,8 @@ class Yandex(Dialect):
         address = server.url.rstrip("/")
         if not address.endswith("/completion"):
             address = joined(address, "foundationModels/v1/completion")
-        return json_request(address, body, headers, server=server)
+        ready = json_request(address, body, headers, server=server)
+        return replace(ready, stop=request.params.stop)
 
     async def read(self, response: WireResponse) -> AsyncGenerator[Piece, None]:
         """Yield the pieces; see `Dialect.read`."""

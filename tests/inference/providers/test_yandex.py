@@ -1,13 +1,15 @@
 """Yandex's text generation API: a JSON object a line, texts that grow, counts as text."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from inference.exceptions import InvalidRequestError, ProviderError
+from inference.generation import FinishReason
 from inference.providers.dialects import dialect_named
 from tests.support.dialect_contract import DialectContract
-from tests.support.wire_server import JSON, a_request, a_server, ask
+from tests.support.wire_server import FAST, JSON, a_request, a_server, ask
 
 
 def line(text, status="PARTIAL"):
@@ -79,6 +81,23 @@ class TestYandex(DialectContract):
 
         assert caught.value.code == "content_filtered"
 
+    async def test_answers_are_cut_at_stop_strings_here(self, wire, server):
+        wire.answer(self.canned(line("One, t") + line("One, two, three", "FINAL")))
+
+        told = await ask(server, a_request(stop=("two",)))
+
+        assert (told.text, told.finish_reason) == ("One, ", FinishReason.STOP)
+        assert "stop" not in wire.heard[0].json["completionOptions"]
+
+    async def test_an_answer_may_be_told_again_and_again(self, wire, server):
+        text = "word " * 2_000
+        lines = [line(text[: end * 5]) for end in range(1, 2_000)]
+        wire.answer(self.canned(b"".join([*lines, line(text, "FINAL")])))
+
+        told = await ask(server, limits=replace(FAST, answer_bytes=2_000_000))
+
+        assert told.text == text
+
     async def test_an_iam_token_is_a_bearer(self, wire, monkeypatch):
         monkeypatch.setenv("WIRE_KEY", "t1.made-up")
         wire.answer(self.canned(self.answer_bytes()))
@@ -88,7 +107,7 @@ class TestYandex(DialectContract):
 
         assert wire.heard[0].headers["authorization"] == "Bearer t1.made-up"
 
-    @pytest.mark.parametrize("params", [{"temperature": 1.5}, {"top_p": 0.5}, {"stop": ("E",)}])
+    @pytest.mark.parametrize("params", [{"temperature": 1.5}, {"top_p": 0.5}, {"seed": 4}])
     async def test_what_the_api_does_not_take_is_refused(self, wire, server, params):
         with pytest.raises(InvalidRequestError, match=next(iter(params))):
             await ask(server, a_request(**params))
