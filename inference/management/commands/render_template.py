@@ -1,6 +1,5 @@
 """Print the prompt that a chat template makes of a conversation."""
 
-import logging
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
@@ -60,7 +59,6 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         """Read, render, print."""
-        logging.getLogger().setLevel(logging.ERROR)
         with refusals():
             messages, is_open = read_messages(
                 options["messages"], limit_bytes=inference_settings().prompt_bytes
