@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+LONGEST_WAIT_S = 60
+
 
 class OpenAIServer(ThreadingHTTPServer):
     """Answers `/v1/models` and `/v1/chat/completions` with what it was given.
@@ -15,6 +17,8 @@ class OpenAIServer(ThreadingHTTPServer):
         listed: the names it lists; None has no list.
         status: of answers to chats.
         body: of answers to chats, as it is; `events` makes a good one.
+        lingers: whether it keeps the line open after the body, until the caller leaves.
+        was_left: set when a caller left such a line.
         asked: the chats it was asked for, with the key that came along.
     """
 
@@ -25,6 +29,8 @@ class OpenAIServer(ThreadingHTTPServer):
         self.listed: Sequence[str] | None = ("one",)
         self.status = 200
         self.body = b""
+        self.lingers = False
+        self.was_left = threading.Event()
         self.asked: list[dict[str, Any]] = []
 
     @property
@@ -50,6 +56,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append({**body, "key": self.headers.get("Authorization")})
         kind = "text/event-stream" if self.server.status == 200 else "application/json"
         self._send(self.server.status, self.server.body, kind)
+        if self.server.lingers:
+            self.connection.settimeout(LONGEST_WAIT_S)
+            if not self.connection.recv(1):
+                self.server.was_left.set()
 
     def _send(self, status: int, body: bytes, kind: str) -> None:
         self.send_response(status)

@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 from argparse import ArgumentParser
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from io import TextIOWrapper
 from typing import Any, NoReturn
@@ -31,6 +32,7 @@ from inference.messages import Message
 DEMO_MODEL = "demo-large"
 NEUTRAL_FAMILY = "zero_shot"
 """Names the speakers of models whose family is not known."""
+LOG_FROM_VERBOSITY = 2
 TERMINATED = 128 + signal.SIGTERM
 
 
@@ -77,12 +79,15 @@ class Command(BaseCommand):
 
     def handle(self, **options: Any) -> None:
         """Chat until the user ends it."""
-        if not options["debug"] and options["verbosity"] < 2:
-            logging.getLogger().setLevel(logging.WARNING)
-        signal.signal(signal.SIGTERM, leave)
         for stream in (sys.stdin, sys.stdout):
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="replace")
+        is_quiet = not options["debug"] and options["verbosity"] < LOG_FROM_VERBOSITY
+        with calm_process(logging.WARNING if is_quiet else logging.INFO):
+            self.chat(options)
+
+    def chat(self, options: dict[str, Any]) -> None:
+        """Chat here or with a server, and leave quietly."""
         try:
             with refusals():
                 if options["server"]:
@@ -169,6 +174,19 @@ def api_key_of(variable: str | None) -> str:
     if not key:
         raise InvalidRequestError(f"the environment variable {variable} holds no API key")
     return key
+
+
+@contextmanager
+def calm_process(log_level: int) -> Iterator[None]:
+    """Log from a level on, and end on SIGTERM with everything closed on the way."""
+    root = logging.getLogger()
+    level, handler = root.level, signal.signal(signal.SIGTERM, leave)
+    root.setLevel(log_level)
+    try:
+        yield
+    finally:
+        root.setLevel(level)
+        signal.signal(signal.SIGTERM, handler)
 
 
 def leave(*_: object) -> NoReturn:
