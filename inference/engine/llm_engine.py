@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Mapping
 from collections.abc import Sequence as Items
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,8 +28,8 @@ from inference.engine.embedding_intake import EmbeddingIntake
 from inference.engine.grammar import TokenConstraint
 from inference.engine.intake import Intake, Prompt
 from inference.engine.isolation import ForwardResult
-from inference.engine.lora.installing import Adapters, check_adapter_name
-from inference.engine.lora.low_rank import AdapterWeights
+from inference.engine.lora.installing import Adapters
+from inference.engine.lora.low_rank import Adapter
 from inference.engine.memory import is_out_of_memory
 from inference.engine.parallel.channel import PlanChannel
 from inference.engine.parallel.runner import LeadingRunner
@@ -44,7 +45,7 @@ from inference.engine.stopwatch import Stopwatch
 from inference.engine.validation import check_turn
 from inference.engine.vision.choice import checked_reader, own_sight
 from inference.engine.warming import warm_up
-from inference.exceptions import InvalidRequestError, QueueFullError
+from inference.exceptions import InvalidRequestError, ModelNotFoundError, QueueFullError
 from inference.generation import Failure, Pooling, SamplingParams
 from inference.messages import Message
 
@@ -97,7 +98,7 @@ class LLMEngine:
         channel: PlanChannel | None = None,
         pooling: Pooling = "mean",
         processor: Any = None,
-        adapters: Mapping[str, AdapterWeights] | None = None,
+        adapters: Mapping[str, Adapter] | None = None,
     ) -> None:
         self.config = config or EngineConfig()
         window = self.config.context_length
@@ -128,17 +129,18 @@ class LLMEngine:
         vocabulary_size: int = model.config.get_text_config().vocab_size
         image_reader = checked_reader(sight, self._runner, self._blocks, self._model, self.config)
         self.takes_images = image_reader is not None
-        self._intake = None
+        self._intakes: dict[str, Intake] = {}
         if has_head:
-            self._intake = Intake(
+            make_intake = partial(
+                Intake,
                 model,
-                tokenizer,
-                template=template,
                 context_length=self.context_length,
                 answer_window=chosen.answer_window,
                 is_whole=chosen.is_whole,
                 image_reader=image_reader,
             )
+            bare = make_intake(tokenizer, template=template)
+            self._intakes = self._adapters.intakes(bare, partial(make_intake, template=None))
         self._embedding_intake = EmbeddingIntake(
             tokenizer,
             vocabulary_size=vocabulary_size,
@@ -208,10 +210,7 @@ class LLMEngine:
             ContextLengthExceededError: the prompt leaves no room for an answer.
             QueueFullError: `max_waiting` requests wait already.
         """
-        if self._intake is None:
-            raise InvalidRequestError(f"{self.config.name} turns texts into vectors only")
-        check_adapter_name(adapter, self._adapters.names)
-        request = self._intake.receive(
+        request = self._intake_of(adapter).receive(
             request_id,
             Prompt(messages, prompt, prompt_token_ids),
             params or SamplingParams(),
@@ -270,13 +269,21 @@ class LLMEngine:
         ):
             raise QueueFullError(self.config.name, retry_after_s=RETRY_AFTER_S)
 
-    def prompt_text(self, messages: Items[Message]) -> str:
+    def prompt_text(self, messages: Items[Message], *, adapter: str = "") -> str:
         """Return the text that the model reads for a conversation; "" if it has no head.
 
         Raises:
             InvalidRequestError: no message, or the template refuses them.
         """
-        return self._intake.prompt_text(messages) if self._intake else ""
+        return self._intake_of(adapter).prompt_text(messages) if self._intakes else ""
+
+    def _intake_of(self, adapter: str) -> Intake:
+        """Return who takes requests in for an adapter, or for the bare model."""
+        if not self._intakes:
+            raise InvalidRequestError(f"{self.config.name} turns texts into vectors only")
+        if adapter not in self._intakes:
+            raise ModelNotFoundError(adapter)
+        return self._intakes[adapter]
 
     def cancel(self, request_id: str) -> None:
         """End a request; the next step gives its last outputs. Unknown ids are ignored."""

@@ -9,7 +9,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import PreTrainedModel
 
-from inference.engine.lora.low_rank import AdapterWeights, LowRank
+from inference.engine.lora.low_rank import Adapter, LowRank
 
 ATTENTION = ("q_proj", "v_proj")
 EVERY_PROJECTION = ("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj")
@@ -47,7 +47,7 @@ def save_adapter(
     return adapted
 
 
-def weights_of(adapted: PeftModel) -> AdapterWeights:
+def adapter_of(adapted: PeftModel) -> Adapter:
     """What peft's adapter adds, as our engine takes it."""
     found = {}
     for name, module in adapted.base_model.model.named_modules():
@@ -55,4 +55,4 @@ def weights_of(adapted: PeftModel) -> AdapterWeights:
             down = module.lora_A["default"].weight.detach()
             up = module.lora_B["default"].weight.detach() * module.scaling["default"]
             found[name] = LowRank(down.clone(), up.clone())
-    return found
+    return Adapter(found)

@@ -1,23 +1,24 @@
 """Adapters come onto a model before its runner is chosen, and into the runner afterwards."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from inference.engine.config import EngineConfig
 from inference.engine.decoder.fused_decoder import FusedDecoder
 from inference.engine.decoder.fusing import projections_of
+from inference.engine.intake import Intake
 from inference.engine.lora.adapted import AdaptedProjection, ModuleHook
 from inference.engine.lora.bank import AdapterBank
-from inference.engine.lora.low_rank import AdapterWeights, LowRank, join_low_ranks
+from inference.engine.lora.low_rank import Adapter, LowRank, join_low_ranks
 from inference.engine.lora.probing import check_adapters
 from inference.engine.placement import input_device, is_shared
 from inference.engine.probing import PROBE_TOKENS, own_scores
 from inference.engine.runner_choice import ChosenRunner
-from inference.exceptions import ModelLoadError, ModelNotFoundError
+from inference.exceptions import ModelLoadError
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class Adapters:
 
     Args:
         model: the shared base; its weights are not changed.
-        weights: what each adapter adds, by the adapter's name.
+        adapters: by name.
         config: of the engine.
 
     Raises:
@@ -38,14 +39,14 @@ class Adapters:
     """
 
     def __init__(
-        self, model: PreTrainedModel, weights: Mapping[str, AdapterWeights], config: EngineConfig
+        self, model: PreTrainedModel, adapters: Mapping[str, Adapter], config: EngineConfig
     ) -> None:
         self._model = model
-        self._weights = weights
+        self._adapters = adapters
         self._config = config
-        self.bank = AdapterBank(list(weights))
+        self.bank = AdapterBank(list(adapters))
         self._modules = dict(model.named_modules())
-        if weights and is_shared(model):
+        if adapters and is_shared(model):
             raise ModelLoadError(
                 f"{config.name} is dealt out to several processes, which takes no adapters;"
                 " put one into the weights with `manage.py merge_lora`"
@@ -78,11 +79,26 @@ class Adapters:
         check_adapters(chosen, self._expected, self._model, self._config)
         logger.info("%s has %d adapters", self._config.name, len(self.names))
 
+    def intakes(
+        self, bare: Intake, make: Callable[[PreTrainedTokenizerBase], Intake]
+    ) -> dict[str, Intake]:
+        """Return who takes in requests: for each adapter, and for the model as "".
+
+        Args:
+            bare: the model's.
+            make: makes one for a tokenizer that has a chat template of its own.
+        """
+        own = {
+            name: bare if adapter.tokenizer is None else make(adapter.tokenizer)
+            for name, adapter in self._adapters.items()
+        }
+        return {"": bare, **own}
+
     def _hook_modules(self) -> dict[str, ModuleHook]:
         """Let every module that an adapter changes add the change, by name."""
         additions: dict[str, dict[str, LowRank]] = {}
-        for adapter, weights in self._weights.items():
-            for name, addition in weights.items():
+        for adapter, own in self._adapters.items():
+            for name, addition in own.weights.items():
                 module = self._modules.get(name)
                 problem = _misfit(module, addition)
                 if module is None or problem:
@@ -134,21 +150,11 @@ class Adapters:
     def _joined(self, names: list[str], widths: list[int]) -> dict[str, LowRank]:
         """What each adapter adds to a projection made of those modules."""
         joined = {}
-        for adapter, weights in self._weights.items():
-            addition = join_low_ranks([weights.get(name) for name in names], widths)
+        for adapter, own in self._adapters.items():
+            addition = join_low_ranks([own.weights.get(name) for name in names], widths)
             if addition is not None:
                 joined[adapter] = addition.to(input_device(self._model), self._model.dtype)
         return joined
-
-
-def check_adapter_name(adapter: str, names: Iterable[str]) -> None:
-    """Refuse an adapter that is not there; the empty name is the bare model.
-
-    Raises:
-        ModelNotFoundError: nothing has this name.
-    """
-    if adapter and adapter not in names:
-        raise ModelNotFoundError(adapter)
 
 
 def _misfit(module: nn.Module | None, addition: LowRank) -> str:

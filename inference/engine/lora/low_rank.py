@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,17 @@ class LowRank:
         return x @ self.down.T @ self.up.T
 
 
-AdapterWeights = Mapping[str, LowRank]
-"""The additions of one adapter, by the names of the modules they belong to."""
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """A fine-tuning of a model.
+
+    Attributes:
+        weights: what it adds, by the names of the modules it changes.
+        tokenizer: of its own, whose chat template it was taught; None where it has the model's.
+    """
+
+    weights: Mapping[str, LowRank]
+    tokenizer: PreTrainedTokenizerBase | None = None
 
 
 def join_low_ranks(parts: Sequence[LowRank | None], widths: Sequence[int]) -> LowRank | None:

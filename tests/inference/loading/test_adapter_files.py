@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from inference.exceptions import ModelLoadError
 from inference.loading.adapter_config import is_adapter, read_adapter_config
 from inference.loading.adapter_weights import read_adapter, read_served_adapter
-from tests.support.lora_adapters import EVERY_PROJECTION, save_adapter, weights_of
+from tests.support.lora_adapters import EVERY_PROJECTION, adapter_of, save_adapter
 from tests.support.tiny_models import tiny_llama
 
 
@@ -44,7 +44,7 @@ def test_scaling_and_ranks_are_those_of_peft(model, tmp_path, options):
 
     found = read_served_adapter(tmp_path, read_adapter_config(tmp_path))
 
-    expected = weights_of(adapted)
+    expected = adapter_of(adapted).weights
     assert found.keys() == expected.keys()
     for module, (down, up) in found.items():
         torch.testing.assert_close(down, expected[module].down)

@@ -9,10 +9,10 @@ from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForC
 
 from inference.engine.config import EngineConfig
 from inference.engine.llm_engine import LLMEngine
-from inference.engine.lora.low_rank import LowRank
+from inference.engine.lora.low_rank import Adapter, LowRank
 from inference.exceptions import ModelLoadError, ModelNotFoundError
 from tests.support.engine_runs import GREEDY, drain, naive_greedy, said, tokens_of
-from tests.support.lora_adapters import ATTENTION, EVERY_PROJECTION, peft_model, weights_of
+from tests.support.lora_adapters import ATTENTION, EVERY_PROJECTION, adapter_of, peft_model
 from tests.support.tiny_models import byte_tokenizer, tiny_llama
 
 PROMPTS = ("Hello there!", "What is a floor?", "Tell me a long story about rooms, please.")
@@ -44,7 +44,7 @@ def make_adapted(tiny_model, tokenizer, adapted):
 
     def make(model=None, **settings: object) -> LLMEngine:
         config = EngineConfig(**{"name": "tiny", "threads": 1, "block_size": 16, **settings})
-        weights = {name: weights_of(one) for name, one in adapted.items()}
+        weights = {name: adapter_of(one) for name, one in adapted.items()}
         model = copy.deepcopy(tiny_model) if model is None else model
         return LLMEngine(model, tokenizer, config, adapters=weights)
 
@@ -110,7 +110,7 @@ def test_adapters_go_with_packed_and_unpacked_weights(make_adapted, truth, pack_
 @pytest.mark.parametrize("weights", ["int8", "int4"])
 def test_weights_in_fewer_bits_take_adapters(weights, tokenizer):
     model = tiny_llama(hidden_size=64)
-    adapter = weights_of(peft_model(model, std=1.0))
+    adapter = adapter_of(peft_model(model, std=1.0))
     config = EngineConfig(name="tiny", threads=1, block_size=16, weights=weights)
     engine = LLMEngine(model, tokenizer, config, adapters={"poet": adapter})
 
@@ -208,7 +208,7 @@ def test_other_families_take_adapters(family, tokenizer):
             torch.nn.init.normal_(parameter, std=0.2)
     peft = peft_model(model, modules=modules, fan_in_fan_out=family is gpt_2)
     config = EngineConfig(name="other", threads=1)
-    engine = LLMEngine(copy.deepcopy(model), tokenizer, config, adapters={"poet": weights_of(peft)})
+    engine = LLMEngine(copy.deepcopy(model), tokenizer, config, adapters={"poet": adapter_of(peft)})
 
     found = answers(engine, [("", PROMPTS[1]), ("poet", PROMPTS[0]), ("poet", PROMPTS[1])])
 
@@ -236,14 +236,14 @@ def test_an_unknown_adapter_is_refused(make_adapted):
 )
 def test_an_adapter_of_another_model_is_refused(tokenizer, name, shape, complaint):
     width, height = shape
-    adapter = {name: LowRank(torch.zeros(2, width), torch.zeros(height, 2))}
+    adapter = Adapter({name: LowRank(torch.zeros(2, width), torch.zeros(height, 2))})
 
     with pytest.raises(ModelLoadError, match=complaint):
         LLMEngine(tiny_llama(), tokenizer, EngineConfig(name="tiny"), adapters={"poet": adapter})
 
 
 def test_scores_that_the_runner_gets_wrong_are_noticed(tiny_model, monkeypatch):
-    weights = weights_of(peft_model(tiny_model))
+    weights = adapter_of(peft_model(tiny_model))
     monkeypatch.setattr("inference.engine.lora.adapted.AdaptedProjection._adapt", lambda _, x, y: y)
 
     with pytest.raises(ModelLoadError, match="computes adapter 'poet' wrongly"):
