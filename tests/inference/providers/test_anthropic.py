@@ -1,10 +1,12 @@
 """Anthropic's Messages API, as its pages on messages, streaming and errors document it."""
 
+from dataclasses import replace
+
 import pytest
 
 from inference.exceptions import InvalidRequestError, ProviderError
 from inference.generation import FinishReason, Usage
-from tests.support.dialect_contract import ANSWER, KEY, DialectContract
+from tests.support.dialect_contract import ANSWER, DialectContract
 from tests.support.wire_server import Canned, a_request, a_server, ask, named_sse
 
 
@@ -104,20 +106,17 @@ class TestAnthropic(DialectContract):
         assert wire.heard[0].json["max_tokens"] == 4096
 
     @pytest.mark.parametrize("name", ["claude-opus-4-7", "claude-sonnet-5", "claude-haiku-5-5"])
-    async def test_models_that_choose_their_sampling_are_not_told_any(self, wire, name):
+    async def test_models_that_choose_their_sampling_are_not_told_any(self, wire, server, name):
         wire.answer(self.canned(self.answer_bytes()))
-        server = a_server("anthropic", wire.url, name_there=name)
 
-        await ask(server, a_request(temperature=1.5, top_p=0.5))
+        await ask(replace(server, name_there=name), a_request(temperature=1.5, top_p=0.5))
 
         assert not {"temperature", "top_p"} & set(wire.heard[0].json)
 
     @pytest.mark.parametrize("name", ["claude-3-5-haiku-20241022", "claude-opus-4-6"])
-    async def test_a_temperature_claude_does_not_take_is_refused(self, wire, name):
-        server = a_server("anthropic", wire.url, name_there=name)
-
+    async def test_a_temperature_claude_does_not_take_is_refused(self, server, name):
         with pytest.raises(InvalidRequestError, match="temperature of 1 at most"):
-            await ask(server, a_request(temperature=1.5))
+            await ask(replace(server, name_there=name), a_request(temperature=1.5))
 
     async def test_what_the_model_thinks_is_not_part_of_the_answer(self, wire, server):
         thought = said("Hm.", kind="thinking") + said("abc", kind="signature")
@@ -184,14 +183,15 @@ class TestAnthropic(DialectContract):
 
         assert caught.value.code == "context_length_exceeded"
 
-    async def test_version_and_beta_are_options(self, wire):
-        wire.answer(self.canned(self.answer_bytes()))
-        options = {"version": "2026-10-21", "beta": "made-up-2026"}
 
-        await ask(a_server("anthropic", f"{wire.url}/v1/", options=options))
+async def test_version_and_beta_are_options(wire):
+    wire.answer(Canned((opening() + said("Yes.") + closing(),)))
+    options = {"version": "2026-10-21", "beta": "made-up-2026"}
 
-        heard = wire.heard[0]
-        assert heard.path == "/v1/messages"
-        assert heard.headers["anthropic-version"] == "2026-10-21"
-        assert heard.headers["anthropic-beta"] == "made-up-2026"
-        assert KEY not in str(heard.headers)
+    await ask(a_server("anthropic", f"{wire.url}/v1/", options=options))
+
+    heard = wire.heard[0]
+    assert heard.path == "/v1/messages"
+    assert heard.headers["anthropic-version"] == "2026-10-21"
+    assert heard.headers["anthropic-beta"] == "made-up-2026"
+    assert "x-api-key" not in heard.headers

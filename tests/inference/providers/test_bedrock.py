@@ -1,20 +1,20 @@
 """Bedrock's ConverseStream, as its reference and the encoding of event streams document it."""
 
-import hashlib
-import hmac
+import asyncio
 
 import pytest
+from botocore.config import Config
+from botocore.session import get_session
 
 from inference.exceptions import InvalidRequestError, ProviderError
-from inference.generation import FinishReason, Usage
-from inference.providers import aws_signing
+from inference.generation import FinishReason, GenerationRequest, SamplingParams, Usage
+from inference.messages import Message, Role, TextPart
 from inference.providers.bedrock import Bedrock
-from tests.support.dialect_contract import DialectContract
+from tests.support.dialect_contract import ANSWER, PIXEL, DialectContract
 from tests.support.event_stream import event, header, raw_message
 from tests.support.wire_server import Canned, a_request, a_server, ask
 
 MODEL = "arn:aws:bedrock:us-west-2::foundation-model/made.up-v1:0"
-ACCESS, SECRET, SESSION = "AKIDEXAMPLE", "wJalrXUtnFEMI-EXAMPLE", "session-1"
 
 
 def said(*texts):
@@ -157,66 +157,44 @@ class TestBedrock(DialectContract):
             await ask(server, a_request(temperature=1.5))
 
 
-@pytest.fixture
-def credentials(monkeypatch):
-    monkeypatch.setattr(aws_signing, "_sessions", [])
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", ACCESS)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
-    monkeypatch.setenv("AWS_SESSION_TOKEN", SESSION)
-
-
-def sign(key, text):
-    return hmac.new(key, text.encode(), hashlib.sha256).digest()
-
-
-def signature_of(heard, *, region):
-    """Compute the signature as a server does, from what came over the wire alone."""
-    told = dict(
-        part.split("=", 1) for part in heard.headers["authorization"].split(" ", 1)[1].split(", ")
+def converse(url, **request):
+    """Ask with Amazon's own client; return the text it read."""
+    client = get_session().create_client(
+        "bedrock-runtime",
+        region_name="eu-west-3",
+        endpoint_url=url,
+        config=Config(retries={"total_max_attempts": 1}),
     )
-    names = told["SignedHeaders"].split(";")
-    canonical = [
-        heard.method,
-        heard.path.replace("%", "%25"),  # quoted a second time, as for all services but S3
-        "",
-        *(f"{name}:{heard.headers[name]}" for name in names),
-        "",
-        told["SignedHeaders"],
-        hashlib.sha256(heard.body).hexdigest(),
-    ]
-    moment = heard.headers["x-amz-date"]
-    scope = f"{moment[:8]}/{region}/bedrock/aws4_request"
-    digest = hashlib.sha256("\n".join(canonical).encode()).hexdigest()
-    key = f"AWS4{SECRET}".encode()
-    for part in scope.split("/"):
-        key = sign(key, part)
-    text = f"AWS4-HMAC-SHA256\n{moment}\n{scope}\n{digest}"
-    return told, f"{ACCESS}/{scope}", hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    stream = client.converse_stream(modelId=MODEL, **request)["stream"]
+    events = list(stream)
+    client.close()
+    return "".join(
+        event.get("contentBlockDelta", {"delta": {"text": ""}})["delta"]["text"] for event in events
+    )
 
 
-async def test_without_a_key_the_request_is_signed(wire, credentials):
-    wire.answer(Canned((OPENING + said("Yes.") + closing(),), media_type=TestBedrock.media_type))
-    server = a_server("bedrock", wire.url, name_there=MODEL, options={"region": "eu-west-3"})
+async def test_amazons_own_client_asks_and_reads_the_same(wire, aws_credentials):
+    answer = Canned((TestBedrock().answer_bytes(),), media_type=TestBedrock.media_type)
+    wire.answer(answer)
+    message = Message.of_parts(Role.USER, [TextPart("What is this?"), PIXEL])
+    system = Message(Role.SYSTEM, "Be brief.")
+    params = SamplingParams(temperature=0.5, top_p=0.9, max_tokens=9, stop=("E",))
+    server = a_server("bedrock", wire.url, name_there=MODEL, takes_images=True)
 
-    await ask(server)
+    await ask(server, GenerationRequest("here", (system, message), params))
+    image = {"format": "png", "source": {"bytes": PIXEL.data}}
+    text = await asyncio.to_thread(
+        converse,
+        wire.url,
+        messages=[{"role": "user", "content": [{"text": "What is this?"}, {"image": image}]}],
+        system=[{"text": "Be brief."}],
+        inferenceConfig={"temperature": 0.5, "topP": 0.9, "maxTokens": 9, "stopSequences": ["E"]},
+    )
 
-    told, scope, signature = signature_of(wire.heard[0], region="eu-west-3")
-    assert told["Credential"] == scope
-    assert told["Signature"] == signature
-    assert wire.heard[0].headers["x-amz-security-token"] == SESSION
-    assert {"host", "content-type", "x-amz-date"} <= set(told["SignedHeaders"].split(";"))
-
-
-async def test_without_credentials_the_operator_is_told(wire, monkeypatch, tmp_path):
-    monkeypatch.setattr(aws_signing, "_sessions", [])
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-
-    with pytest.raises(ProviderError, match="no credentials for Amazon Bedrock"):
-        await ask(a_server("bedrock", wire.url))
+    ours, theirs = wire.heard
+    assert text == ANSWER
+    assert (ours.method, ours.path, ours.json) == (theirs.method, theirs.path, theirs.json)
+    assert ours.headers["content-type"] == theirs.headers["content-type"]
 
 
 @pytest.mark.parametrize(
