@@ -65,7 +65,7 @@ class LanguageModelAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no argu
         "sampling_weight",
         "updated_at",
     )
-    list_filter = ("is_listed", "is_in_arena", "organisation")
+    list_filter = ("is_listed", "is_in_arena", "takes_images", "organisation")
     search_fields = ("name", "title", "organisation", "description")
     readonly_fields = ("path", "created_at", "updated_at")
     inlines = (EndpointInline,)

@@ -61,6 +61,9 @@ class LanguageModel(models.Model):
     context_length = models.PositiveIntegerField(
         _("context length"), null=True, blank=True, help_text=_("In tokens.")
     )
+    takes_images = models.BooleanField(
+        _("takes images"), default=False, help_text=_("Messages may show it images.")
+    )
     is_listed = models.BooleanField(
         _("listed"),
         default=True,

@@ -27,13 +27,14 @@ def register_model(
     link: str = "",
     description: str = "",
     context_length: int | None = None,
+    takes_images: bool | None = None,
     is_listed: bool = True,
     is_in_arena: bool = True,
 ) -> LanguageModel:
     """Make sure a model has a card; calling it again is harmless.
 
     A card that exists keeps all that people may have edited. Its empty texts are filled from the
-    arguments, and `path` and `context_length` follow the weights.
+    arguments, and `path`, `context_length` and `takes_images` follow the weights.
 
     Raises:
         InvalidRequestError: the name is not one a model can be served under.
@@ -50,7 +51,8 @@ def register_model(
         "link": link,
         "description": description,
     }
-    facts = {"path": path, "context_length": context_length}
+    facts = {"path": path, "context_length": context_length, "takes_images": takes_images}
+    facts = {field: value for field, value in facts.items() if value not in ("", None)}
     model, is_new = LanguageModel.objects.get_or_create(
         name=name,
         defaults={**texts, **facts, "is_listed": is_listed, "is_in_arena": is_in_arena},
@@ -60,7 +62,7 @@ def register_model(
     changes: dict[str, object] = {
         field: value for field, value in texts.items() if value and not getattr(model, field)
     }
-    changes |= {field: value for field, value in facts.items() if value}
+    changes |= facts
     changes = {field: value for field, value in changes.items() if getattr(model, field) != value}
     if changes:
         for field, value in changes.items():

@@ -60,7 +60,7 @@ def is_open(card: LanguageModel | None) -> bool:
 
 
 def model_object(name: str, card: LanguageModel | None) -> dict[str, Any]:
-    """Return the model object of OpenAI's API, with the context length where it is known."""
+    """Return the model object of OpenAI's API, with what its card knows beside."""
     described: dict[str, Any] = {
         "id": name,
         "object": "model",
@@ -69,4 +69,6 @@ def model_object(name: str, card: LanguageModel | None) -> dict[str, Any]:
     }
     if card is not None and card.context_length:
         described["context_length"] = card.context_length
+    if card is not None:
+        described["modalities"] = ["text", "image"] if card.takes_images else ["text"]
     return described

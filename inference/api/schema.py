@@ -32,6 +32,11 @@ class ModelObject(serializers.Serializer[Any]):
     created = serializers.IntegerField(help_text="Seconds since 1970.")
     owned_by = serializers.CharField()
     context_length = serializers.IntegerField(required=False, help_text="In tokens.")
+    modalities = serializers.ListField(
+        child=serializers.ChoiceField(choices=["text", "image"]),
+        required=False,
+        help_text="What messages may hold.",
+    )
 
 
 @extend_schema_serializer(many=False)

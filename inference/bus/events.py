@@ -154,6 +154,7 @@ class Heartbeat:
         context_length: window of the model in tokens; 0 where it is not known.
         device: where the model lives, such as `cpu` or `cuda:0`.
         dtype: number format of the weights.
+        takes_images: whether messages may hold images.
         is_draining: whether it takes no new requests.
         tally: what its engine has done.
     """
@@ -166,6 +167,7 @@ class Heartbeat:
     context_length: int = 0
     device: str = ""
     dtype: str = ""
+    takes_images: bool = False
     is_draining: bool = False
     tally: Tally = Tally()
 

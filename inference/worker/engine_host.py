@@ -39,6 +39,7 @@ class ModelFacts:
         dtype: number format of its weights.
         template: the family whose chat template is used; "" where the model has its own.
         description: how it is computed, for people.
+        takes_images: whether messages may hold images.
     """
 
     context_length: int = 0
@@ -46,6 +47,7 @@ class ModelFacts:
     dtype: str = "float32"
     template: str = ""
     description: str = ""
+    takes_images: bool = False
 
 
 def _do_nothing() -> None:
@@ -98,6 +100,7 @@ class EngineHost:
             context_length=facts.context_length,
             device=facts.device,
             dtype=facts.dtype,
+            takes_images=facts.takes_images,
         )
         self._prefixes: dict[str, int] = {}
         self._thread = threading.Thread(
@@ -131,6 +134,11 @@ class EngineHost:
             InferenceError: it cannot be written.
         """
         return self._engine.prompt_text(messages)
+
+    @property
+    def takes_images(self) -> bool:
+        """Whether messages may hold images."""
+        return self._beat.takes_images
 
     @property
     def has_room(self) -> bool:

@@ -213,6 +213,7 @@ def host_model(
         dtype=str(loaded.model.dtype).removeprefix("torch."),
         template="" if template is None else template.name,
         description=engine.describe(),
+        takes_images=engine.takes_images,
     )
     logger.info("%s on %s in %s: %s", spec.names[0], facts.device, facts.dtype, facts.description)
     return EngineHost(

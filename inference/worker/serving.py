@@ -87,6 +87,7 @@ def _register(spec: ModelSpec, host: EngineHost) -> None:
                 name=name,
                 path=spec.path,
                 context_length=host.context_length or None,
+                takes_images=host.takes_images,
                 organisation=facts.organisation,
                 licence=facts.licence,
                 description=facts.description,

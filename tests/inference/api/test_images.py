@@ -9,6 +9,7 @@ import pytest
 from inference.api import limits
 from inference.conf import InferenceSettings
 from inference.messages import ImagePart, TextPart
+from inference.models import LanguageModel
 from tests.inference.api.conftest import ask, events_of, question
 from tests.support.tiny_vision_models import picture
 
@@ -139,3 +140,15 @@ async def test_the_schema_knows_images(api):
     content = schema["components"]["schemas"]["Message"]["properties"]["content"]
     kinds = [part["properties"]["type"]["enum"] for part in content["oneOf"][1]["items"]["oneOf"]]
     assert kinds == [["text"], ["image_url"]]
+
+
+async def test_the_list_of_models_tells_which_take_images(api, models):
+    models.answers["owl"] = models.answers["dodo"] = []
+    await LanguageModel.objects.acreate(name="owl", takes_images=True)
+    await LanguageModel.objects.acreate(name="parrot")
+
+    listed = {model["id"]: model for model in (await api.get("/v1/models")).json()["data"]}
+
+    assert listed["owl"]["modalities"] == ["text", "image"]
+    assert listed["parrot"]["modalities"] == ["text"]
+    assert "modalities" not in listed["dodo"]  # nobody knows: it has no card

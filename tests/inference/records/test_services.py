@@ -31,6 +31,15 @@ def test_registering_again_keeps_what_people_edited():
     assert (again.organisation, again.path, again.context_length) == ("Birds", "/new", 512)
 
 
+def test_what_a_model_takes_follows_its_weights():
+    services.register_model(name="owl", path="/models/owl", takes_images=True)
+
+    kept = services.register_model(name="owl")
+    assert (kept.takes_images, kept.path) == (True, "/models/owl")
+    assert services.register_model(name="owl", takes_images=False).takes_images is False
+    assert LanguageModel.objects.get().takes_images is False
+
+
 def test_registering_without_news_writes_nothing(django_assert_num_queries):
     services.register_model(name="parrot", path="/models/parrot")
 
