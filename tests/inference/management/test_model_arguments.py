@@ -84,3 +84,18 @@ def test_what_is_no_share_is_refused(text: str, capsys: pytest.CaptureFixture[st
         parsed(f"--gpu-memory-utilization={text}")
 
     assert "is not a number between 0 and 1" in capsys.readouterr().err
+
+
+def test_a_chat_template_is_asked_for_by_name_and_not_for_other_models() -> None:
+    spec = spec_of("--conv-template", "TinyLlama")
+
+    assert spec["conv_template"] == "zephyr"
+    assert for_another_model(spec)["conv_template"] is None
+
+
+def test_an_unknown_chat_template_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        spec_of("--conv-template", "vicuna")
+
+    assert caught.value.code == 2
+    assert "there is no chat template 'vicuna'" in capsys.readouterr().err

@@ -158,3 +158,28 @@ def test_a_model_without_a_chat_template_gets_that_of_its_family(tmp_path: Path)
     prompt = render_family(family_named("vicuna_v1.1"), [Message(Role.USER, "Hi")])
     assert end.usage is not None
     assert end.usage.prompt_tokens == len(prompt.encode())  # the tokenizer has a token a byte
+
+
+def test_a_chat_template_may_be_asked_for_by_name(tmp_path: Path) -> None:
+    folder = save_tiny_model(tmp_path / "model")
+    spec = parse_spec(str(folder), device="cpu", conv_template="vicuna_v1.1")
+    bus = LocalBus(BusConfig())
+
+    host = host_model(spec, bus=bus, settings=InferenceSettings(), on_fatal=pytest.fail)
+    try:
+        text = host.prompt_text([Message(Role.USER, "Hi")])
+    finally:
+        host.close()
+        bus.close()
+
+    assert host.facts.template == "vicuna_v1.1"
+    assert text.endswith("USER: Hi ASSISTANT:")
+
+
+def test_an_unknown_chat_template_is_refused_before_a_weight_is_read(tmp_path: Path) -> None:
+    spec = parse_spec(str(tmp_path / "gone"), conv_template="nonesuch")
+    bus = LocalBus(BusConfig())
+
+    with pytest.raises(InvalidRequestError, match="no chat template 'nonesuch'"):
+        host_model(spec, bus=bus, settings=InferenceSettings(), on_fatal=pytest.fail)
+    bus.close()
