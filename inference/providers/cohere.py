@@ -9,6 +9,7 @@ Source:
     https://docs.cohere.com/v2/reference/chat-stream, https://docs.cohere.com/v2/reference/errors.
 """
 
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from types import MappingProxyType
@@ -37,6 +38,7 @@ from inference.providers.wire.response import WireResponse, parse_object
 WIDEST_NUCLEUS = 0.99  # p must stay below 1, and the models' own default is 0.75
 HEAVIEST_PENALTY = 1.0
 TOKEN_REJECTED = 498
+VERSION = re.compile(r"/v[12]/?\Z")  # files of FastChat's may name the address of version 1
 FINISH_REASONS = {
     "COMPLETE": FinishReason.STOP,
     "STOP_SEQUENCE": FinishReason.STOP,
@@ -84,8 +86,8 @@ class Cohere(Dialect):
         }
         if "top_p" not in server.dropped_params:
             body["p"] = min(request.params.top_p, WIDEST_NUCLEUS)
-        path = "v2/chat" if not server.url.rstrip("/").endswith("/v2") else "chat"
-        return json_request(joined(server.url, path), body, headers, server=server)
+        base = VERSION.sub("", server.url)
+        return json_request(joined(base, "v2/chat"), body, headers, server=server)
 
     async def read(self, response: WireResponse) -> AsyncGenerator[Piece, None]:
         """Yield the pieces; see `Dialect.read`."""

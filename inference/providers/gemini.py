@@ -17,7 +17,7 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from types import MappingProxyType
 from typing import Any, ClassVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from inference.exceptions import ProviderError
 from inference.generation import FinishReason, GenerationRequest
@@ -39,6 +39,7 @@ from inference.providers.wire.client import WireRequest
 from inference.providers.wire.faults import fault, fault_of_response
 from inference.providers.wire.response import WireResponse, parse_object
 
+VERSION = "v1beta"
 TAKES: Mapping[str, str] = MappingProxyType(
     {
         "temperature": "temperature",
@@ -81,7 +82,7 @@ class Gemini(Dialect):
     moderates by itself, alike for all of them.
     """
 
-    default_url: ClassVar[str] = "https://generativelanguage.googleapis.com/v1beta"
+    default_url: ClassVar[str] = f"https://generativelanguage.googleapis.com/{VERSION}"
     takes: ClassVar[Mapping[str, str]] = TAKES
     takes_images: ClassVar[bool] = True
     options: ClassVar[Mapping[str, Check]] = MappingProxyType(
@@ -100,7 +101,9 @@ class Gemini(Dialect):
     def address(self, server: Server) -> str:
         """Return where the model is asked."""
         name = quote(server.name_there.removeprefix("models/"), safe="")
-        return joined(server.url, f"models/{name}:{method_of(server)}")
+        has_version = urlsplit(server.url).path.strip("/")
+        base = server.url if has_version else joined(server.url, VERSION)
+        return joined(base, f"models/{name}:{method_of(server)}")
 
     async def headers(self, server: Server) -> dict[str, str]:
         """Return the headers that say who asks."""

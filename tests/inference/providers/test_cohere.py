@@ -96,10 +96,12 @@ class TestCohere(DialectContract):
         with pytest.raises(InvalidRequestError, match="presence_penalty of 1 at most"):
             await ask(server, a_request(presence_penalty=1.5))
 
-    async def test_the_name_of_the_client_is_an_option(self, wire):
+    @pytest.mark.parametrize("version", ["", "/", "/v1", "/v2/"])
+    async def test_the_name_of_the_client_is_an_option(self, wire, version):
         wire.answer(self.canned(self.answer_bytes()))
+        options = {"client_name": "arena"}
 
-        await ask(a_server("cohere", f"{wire.url}/v2", options={"client_name": "arena"}))
+        await ask(a_server("cohere", f"{wire.url}{version}", options=options))
 
         assert wire.heard[0].path == "/v2/chat"
         assert wire.heard[0].headers["x-client-name"] == "arena"

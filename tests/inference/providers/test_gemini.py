@@ -58,7 +58,7 @@ class TestGemini(DialectContract):
         await ask(server, a_request(temperature=0.5, top_k=3, max_tokens=99, stop=("END",), seed=4))
 
         heard = wire.heard[0]
-        assert heard.path == "/models/there:streamGenerateContent?alt=sse"
+        assert heard.path == "/v1beta/models/there:streamGenerateContent?alt=sse"
         assert heard.json["generationConfig"] == {
             "temperature": 0.5,
             "topP": 1.0,
@@ -154,7 +154,7 @@ async def test_a_whole_answer_is_asked_for_at_once(wire):
 
     told = await ask(a_server("gemini", wire.url, options={"stream": False}))
 
-    assert wire.heard[0].path == "/models/there:generateContent"
+    assert wire.heard[0].path == "/v1beta/models/there:generateContent"
     assert (told.text, told.finish_reason, told.usage) == (
         ANSWER,
         FinishReason.STOP,
