@@ -18,6 +18,7 @@ from inference.addresses import address_fault
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]{0,127}\Z"
 NAME_MAX_CHARS = 128
 KEY_HASH_HEX_DIGITS = 64
+DEFAULT_SLOTS = 16
 
 validate_model_name = RegexValidator(
     NAME_PATTERN,
@@ -169,7 +170,7 @@ class Endpoint(models.Model):
     )
     slots = models.PositiveIntegerField(
         _("slots"),
-        default=16,
+        default=DEFAULT_SLOTS,
         validators=[MinValueValidator(1)],
         help_text=_("Answers at the same time."),
     )
