@@ -90,7 +90,7 @@ def packed_attention(
         value[0].transpose(0, 1),
         ScoreOptions(scaling, sliding_window, softcap),
     )
-    return mixed.unsqueeze(0), None
+    return mixed.contiguous().unsqueeze(0), None  # some layers take a view of it
 
 
 def attention_of_decoder(model: PreTrainedModel, name: str) -> str | dict[str, str]:

@@ -75,9 +75,11 @@ def choose_runner(
             lay_out_fused(model, fused, config, runner=way.runner, expected=expected)
             return _sized("fused", way, model, config, context_length)
     check_weights(model, config, is_fused=False)
-    model.set_attn_implementation(attention_of_decoder(model, PACKED_ATTENTION))
-    whole = TransformersForward(model, is_spread=is_spread(model))
-    way = _way_over(layouts, whole, model, expected, config)
+    way = None
+    if not attends_in_chunks(model):
+        model.set_attn_implementation(attention_of_decoder(model, PACKED_ATTENTION))
+        whole = TransformersForward(model, is_spread=is_spread(model))
+        way = _way_over(layouts, whole, model, expected, config)
     if way is not None:
         lay_out_linears(model, config, runner=way.runner, expected=expected)
         return _sized("packed", way, model, config, context_length)
@@ -87,6 +89,15 @@ def choose_runner(
     shape = shape_for(config, config.kv_cache_tokens or 2**62, context_length)
     chosen = _chosen(plain.way, plain.runner, None, shape, config, context_length)
     return replace(chosen, is_whole=plain.is_whole)
+
+
+def attends_in_chunks(model: PreTrainedModel) -> bool:
+    """Whether layers see no further back than the beginning of a chunk, as in Llama 4.
+
+    Such chunks have thousands of tokens, so a probe would not notice.
+    """
+    kinds = getattr(model.config.get_text_config(), "layer_types", None) or ()
+    return "chunked_attention" in kinds
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,96 +6,57 @@ import transformers as hf
 
 from inference.engine.config import EngineConfig
 from inference.engine.llm_engine import LLMEngine
-from inference.engine.model_runner import PackedRunner
-from inference.engine.plain.runner import PlainRunner
 from inference.exceptions import ModelLoadError
-from tests.support.engine_runs import answer_together, naive_greedy
+from inference.generation import SamplingParams
+from tests.support.architectures import ARCHITECTURES, REUSING, SHAPE, model_of
+from tests.support.engine_runs import answer_together, drain, naive_greedy, said, tokens_of
 
-SHAPE = {
-    "vocab_size": 260,
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 256,
-    "bos_token_id": None,
-    "eos_token_id": 1,
-    "pad_token_id": 0,
-}
-WINDOWED = {**SHAPE, "head_dim": 8, "sliding_window": 20, "num_hidden_layers": 3}
-EXPERTS = {**SHAPE, "num_experts_per_tok": 2}
-GPT2 = {"vocab_size": 260, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 256}
-OLDER = {
-    "vocab_size": 260,
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 4,
-    "bos_token_id": 1,
-    "eos_token_id": 1,
-}
-PACKED = {
-    "llama": lambda: hf.LlamaConfig(**SHAPE),
-    "qwen2": lambda: hf.Qwen2Config(**SHAPE),
-    "qwen3": lambda: hf.Qwen3Config(**SHAPE, head_dim=16),
-    "mistral": lambda: hf.MistralConfig(**SHAPE, sliding_window=20),
-    "mixtral": lambda: hf.MixtralConfig(**EXPERTS, num_local_experts=4),
-    "gemma2": lambda: hf.Gemma2Config(**WINDOWED, query_pre_attn_scalar=8),
-    "gemma3": lambda: hf.Gemma3TextConfig(**WINDOWED, query_pre_attn_scalar=8),
-    "phi3": lambda: hf.Phi3Config(**SHAPE),
-    "olmo2": lambda: hf.Olmo2Config(**SHAPE),
-    "gpt2": lambda: hf.GPT2Config(**GPT2, bos_token_id=1, eos_token_id=1),
-    "gpt-neox": lambda: hf.GPTNeoXConfig(
-        **OLDER, intermediate_size=64, max_position_embeddings=256
-    ),
-}
-PLAIN = {
-    "bloom": lambda: hf.BloomConfig(
-        vocab_size=260, hidden_size=32, n_layer=2, n_head=4, bos_token_id=1, eos_token_id=1
-    ),
-    "falcon": lambda: hf.FalconConfig(**OLDER),
-    "gpt-oss": lambda: hf.GptOssConfig(
-        **WINDOWED, num_local_experts=4, num_experts_per_tok=2, rope_parameters=PLAIN_ROPE
-    ),
-}
-PLAIN_ROPE = {"rope_type": "default", "rope_theta": 10_000.0}
+TOKENS = 16
+GREEDY = SamplingParams(temperature=0.0, max_tokens=TOKENS, ignore_eos=True)
 SHORT = ["Hello!", "x"]
 PROMPTS = ["Hello!", "Tell me about the sea and the sky.", "x"]
 
 
-def random_model(config):
-    """A model whose random weights are wide enough to say different things."""
-    torch.manual_seed(0)
-    model = hf.AutoModelForCausalLM.from_config(config).eval()
-    for parameter in model.parameters():
-        if parameter.dim() == 2:
-            torch.nn.init.normal_(parameter, std=0.2)
-    return model
+def own_answers(model, tokenizer, prompts=PROMPTS):
+    return [naive_greedy(copy.deepcopy(model), tokenizer, prompt, TOKENS) for prompt in prompts]
 
 
-def answers_of(config, tokenizer, *, runner):
-    model = random_model(config)
-    own = [naive_greedy(copy.deepcopy(model), tokenizer, prompt) for prompt in PROMPTS]
+def answer_as_they_come(engine, prompts):
+    """Answers to prompts of which each comes a few steps after the one before."""
+    outputs = {}
+    for number, prompt in enumerate(prompts):
+        engine.submit(str(number), messages=said(prompt), params=GREEDY)
+        for _ in range(3):
+            for output in engine.step():
+                outputs.setdefault(output.request_id, []).append(output)
+    for request_id, rest in drain(engine).items():
+        outputs.setdefault(request_id, []).extend(rest)
+    return [tokens_of(outputs[str(number)]) for number in range(len(prompts))]
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_an_architecture_answers_in_company_as_the_model_does_alone(name, tokenizer):
+    architecture = ARCHITECTURES[name]
+    model = model_of(name)
+    own = own_answers(model, tokenizer)
     settings = EngineConfig(
-        name=config.model_type, max_num_seqs=4, max_batched_tokens=16, context_length=256, threads=1
+        name=name, max_num_seqs=4, max_batched_tokens=16, context_length=256, threads=1
     )
+
     engine = LLMEngine(model, tokenizer, settings)
-    assert isinstance(engine._runner, runner)
-    return answer_together(engine, PROMPTS), own
+    in_company = answer_as_they_come(engine, PROMPTS)
+    alone = [answer_together(engine, [prompt], GREEDY)[0] for prompt in PROMPTS[1:2]]
+
+    assert engine.describe().startswith(f"{architecture.way} runner")
+    assert in_company == own
+    assert alone == own[1:2]
+    assert len({tuple(answer) for answer in own}) > 1
 
 
-@pytest.mark.parametrize("name", PACKED)
-def test_the_flat_batch_answers_as_the_model_does_alone(name, tokenizer):
-    answers, own = answers_of(PACKED[name](), tokenizer, runner=PackedRunner)
-
-    assert answers == own
-
-
-@pytest.mark.parametrize("name", PACKED)
+@pytest.mark.parametrize("name", REUSING)
 def test_answers_survive_preemption_and_begin_from_what_is_known(name, tokenizer):
-    config = PACKED[name]()
-    model = random_model(config)
-    own = [naive_greedy(copy.deepcopy(model), tokenizer, prompt) for prompt in PROMPTS]
+    model = model_of(name)
+    own = own_answers(model, tokenizer)
     settings = EngineConfig(
         name=name,
         max_num_seqs=4,
@@ -107,8 +68,8 @@ def test_answers_survive_preemption_and_begin_from_what_is_known(name, tokenizer
     )
     engine = LLMEngine(model, tokenizer, settings)
 
-    crowded = answer_together(engine, PROMPTS)
-    warm = [answer_together(engine, [prompt])[0] for prompt in PROMPTS]
+    crowded = answer_together(engine, PROMPTS, GREEDY)
+    warm = [answer_together(engine, [prompt], GREEDY)[0] for prompt in PROMPTS]
 
     assert engine.stats().preemptions > 0
     assert engine.stats().cached_tokens > 0
@@ -116,12 +77,20 @@ def test_answers_survive_preemption_and_begin_from_what_is_known(name, tokenizer
     assert warm == own
 
 
-@pytest.mark.parametrize("name", PLAIN)
-def test_a_model_the_flat_batch_misses_runs_plainly(name, tokenizer, caplog):
-    answers, own = answers_of(PLAIN[name](), tokenizer, runner=PlainRunner)
+@pytest.mark.parametrize("name", ["gpt_oss", "mamba", "jamba"])
+def test_a_plain_model_that_was_preempted_begins_again_with_a_clean_memory(name, tokenizer):
+    model = model_of(name)
+    own = own_answers(model, tokenizer, SHORT)
+    settings = EngineConfig(
+        name=name, max_num_seqs=4, context_length=64, kv_cache_tokens=64, block_size=8, threads=1
+    )
+    engine = LLMEngine(model, tokenizer, settings)
 
+    answers = answer_together(engine, SHORT, GREEDY)
+
+    assert engine.stats().preemptions > 0
     assert answers == own
-    assert "without the flat batch" in caplog.text
+    assert engine._runner.held_sequences == 0
 
 
 class Moody(hf.LlamaForCausalLM):
@@ -140,16 +109,7 @@ def test_a_model_no_runner_fits_is_refused(tokenizer):
         LLMEngine(model, tokenizer, EngineConfig(context_length=64))
 
 
-def test_a_plain_model_that_was_preempted_begins_again_with_a_clean_memory(tokenizer):
-    model = random_model(PLAIN["gpt-oss"]())
-    own = [naive_greedy(copy.deepcopy(model), tokenizer, prompt) for prompt in SHORT]
-    settings = EngineConfig(
-        name="gpt-oss", max_num_seqs=4, context_length=64, kv_cache_tokens=80, threads=1
-    )
-    engine = LLMEngine(model, tokenizer, settings)
+def test_a_model_that_leaves_the_flat_batch_says_so(tokenizer, caplog):
+    LLMEngine(model_of("bloom"), tokenizer, EngineConfig(context_length=64))
 
-    answers = answer_together(engine, SHORT)
-
-    assert engine.stats().preemptions > 0
-    assert answers == own
-    assert engine._runner.held_sequences == 0
+    assert "model is run by itself, without the flat batch: plain" in caplog.text

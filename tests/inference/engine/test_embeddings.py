@@ -13,7 +13,7 @@ from inference.exceptions import (
     QueueFullError,
 )
 from inference.generation import FinishReason, SamplingParams
-from tests.inference.engine.test_architectures import PACKED, PLAIN, random_model
+from tests.support.architectures import model_of
 from tests.support.engine_runs import (
     GREEDY,
     drain,
@@ -89,17 +89,18 @@ def test_a_text_becomes_the_vector_the_model_alone_gives(
 
 
 @pytest.mark.parametrize(
-    ("config", "runner"),
+    ("name", "runner"),
     [
-        (PACKED["qwen3"], PackedRunner),
-        (PACKED["gemma2"], PackedRunner),
-        (PACKED["gpt-neox"], PackedRunner),
-        (PLAIN["falcon"], PlainRunner),
-        (PLAIN["gpt-oss"], PlainRunner),
+        ("qwen3", PackedRunner),
+        ("gemma2", PackedRunner),
+        ("gpt_neox", PackedRunner),
+        ("falcon", PlainRunner),
+        ("gpt_oss", PlainRunner),
+        ("mamba", PlainRunner),
     ],
 )
-def test_every_way_of_computing_gives_vectors_and_answers(config, runner, tokenizer):
-    model = random_model(config())
+def test_every_way_of_computing_gives_vectors_and_answers(name, runner, tokenizer):
+    model = model_of(name)
     own = own_vectors(copy.deepcopy(model), tokenizer, TEXTS)
     answer = naive_greedy(copy.deepcopy(model), tokenizer, "Hello!")
     settings = EngineConfig(max_num_seqs=8, max_batched_tokens=16, context_length=256, threads=1)

@@ -13,7 +13,7 @@ from inference.engine.placement import input_device, is_shared, is_spread
 from inference.engine.plain.runner import PlainRunner
 from inference.engine.runner_choice import choose_runner
 from inference.engine.sequence import Chunk, Sequence
-from tests.inference.engine.test_architectures import PLAIN, random_model
+from tests.support.architectures import model_of
 from tests.support.engine_runs import answer_together, naive_greedy
 from tests.support.pretend_devices import PretendDevices, put_module
 from tests.support.tiny_models import byte_tokenizer, tiny_llama
@@ -97,7 +97,7 @@ def _one_step(runner):
 
 
 def test_a_model_that_runs_plainly_answers_over_two_devices(devices):
-    model = random_model(PLAIN["falcon"]())
+    model = model_of("falcon")
     own = naive_greedy(copy.deepcopy(model), byte_tokenizer(), "x")
     places = {
         "transformer.word_embeddings": FIRST,

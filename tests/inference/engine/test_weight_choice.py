@@ -14,7 +14,7 @@ from inference.engine.llm_engine import LLMEngine
 from inference.engine.weight_choice import check_weights
 from inference.exceptions import ModelLoadError
 from inference.generation import SamplingParams
-from tests.inference.engine.test_architectures import PACKED, PROMPTS, random_model
+from tests.support.architectures import model_of
 from tests.support.engine_runs import answer_together
 from tests.support.tiny_models import tiny_llama
 
@@ -57,7 +57,7 @@ def test_fewer_bits_answer_every_request_and_tell_their_error(weights, tokenizer
     caplog.set_level(logging.INFO, logger="inference.engine.weight_choice")
     engine = engine_over(tiny_llama(), tokenizer, weights=weights)
 
-    answers = answer_together(engine, PROMPTS)
+    answers = answer_together(engine, QUESTIONS[:3])
 
     assert [len(answer) for answer in answers] == [24, 24, 24]
     assert f"keeps its weights as {weights}" in caplog.text
@@ -76,7 +76,7 @@ def test_weights_stay_where_packing_is_not_wanted(tokenizer):
 
 def test_fewer_bits_are_refused_for_a_model_of_another_shape(tokenizer):
     with pytest.raises(ModelLoadError, match=r"gpt_neox.*int8"):
-        engine_over(random_model(PACKED["gpt-neox"]()), tokenizer, weights="int8")
+        engine_over(model_of("gpt_neox"), tokenizer, weights="int8")
 
 
 def test_a_kind_of_weights_nobody_knows_is_refused():
@@ -84,9 +84,9 @@ def test_a_kind_of_weights_nobody_knows_is_refused():
         EngineConfig(weights="int3")
 
 
-@pytest.mark.parametrize("name", ["gpt-neox", "gemma2"])
+@pytest.mark.parametrize("name", ["gpt_neox", "gemma2"])
 def test_every_linear_layer_of_another_model_is_packed_and_its_weight_let_go(name, tokenizer):
-    model = random_model(PACKED[name]())
+    model = model_of(name)
     before = {id(linear): linear.weight.dtype for linear in plain_linears(model)}
 
     engine_over(model, tokenizer)
@@ -99,7 +99,7 @@ def test_every_linear_layer_of_another_model_is_packed_and_its_weight_let_go(nam
 
 
 def test_a_model_that_reads_a_weight_itself_keeps_all_of_them(tokenizer, caplog):
-    model = random_model(PACKED["gpt-neox"]())
+    model = model_of("gpt_neox")
     layer = model.gpt_neox.layers[0].mlp.dense_4h_to_h
     down = torch.nn.functional.linear
     model.gpt_neox.layers[0].mlp.register_forward_hook(
@@ -116,7 +116,7 @@ def test_a_model_that_reads_a_weight_itself_keeps_all_of_them(tokenizer, caplog)
 
 
 def test_packed_layers_give_the_models_scores_and_can_be_restored():
-    model = random_model(PACKED["gpt-neox"]()).requires_grad_(False)
+    model = model_of("gpt_neox").requires_grad_(False)
     tokens = torch.arange(20).unsqueeze(0)
     expected = model(tokens).logits
 
@@ -129,7 +129,7 @@ def test_packed_layers_give_the_models_scores_and_can_be_restored():
 
 
 def test_quantized_and_spread_models_are_left_alone():
-    quantized, spread = random_model(PACKED["gpt-neox"]()), random_model(PACKED["gpt-neox"]())
+    quantized, spread = model_of("gpt_neox"), model_of("gpt_neox")
     quantized.hf_quantizer = object()
     spread.hf_device_map = {"gpt_neox": 0, "embed_out": "cpu"}
 

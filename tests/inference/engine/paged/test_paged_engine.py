@@ -6,7 +6,7 @@ from transformers import MistralConfig
 from inference.engine.config import EngineConfig
 from inference.engine.llm_engine import LLMEngine
 from inference.generation import SamplingParams
-from tests.inference.engine.test_architectures import random_model
+from tests.support.architectures import random_model
 from tests.support.engine_runs import GREEDY, answer_together, drain, naive_greedy, said, tokens_of
 
 PROMPTS = [

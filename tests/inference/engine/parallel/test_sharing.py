@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import transformers as hf
 
-from tests.inference.engine.test_architectures import EXPERTS, SHAPE, random_model
+from tests.support.architectures import EXPERTS, SHAPE, random_model
 from tests.support.engine_runs import naive_greedy
 from tests.support.ports import free_port, wait_until
 from tests.support.tiny_models import byte_tokenizer

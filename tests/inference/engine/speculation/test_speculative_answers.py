@@ -9,7 +9,7 @@ from inference.engine.llm_engine import LLMEngine
 from inference.engine.speculation import speculator
 from inference.engine.speculation.acceptance import draw_from
 from inference.generation import FinishReason, SamplingParams
-from tests.inference.engine.test_architectures import PACKED, PLAIN, random_model
+from tests.support.architectures import REUSING, model_of
 from tests.support.distributions import misfit
 from tests.support.engine_runs import (
     GREEDY,
@@ -49,9 +49,9 @@ def make_engine(tiny_model, tokenizer):
 
 
 @pytest.mark.parametrize("speculation", SPECULATIONS)
-@pytest.mark.parametrize("name", PACKED)
+@pytest.mark.parametrize("name", REUSING)
 def test_greedy_answers_are_those_of_the_model_alone(make_engine, tokenizer, name, speculation):
-    model = random_model(PACKED[name]())
+    model = model_of(name)
     own = [naive_greedy(copy.deepcopy(model), tokenizer, prompt) for prompt in PROMPTS]
     engine = make_engine(speculation, model=model, max_num_seqs=4, context_length=256)
 
@@ -337,7 +337,7 @@ def misfits(model, prompt, answers):
 
 @pytest.mark.parametrize("speculation", SPECULATIONS)
 def test_a_model_whose_memory_cannot_be_cut_back_runs_without(make_engine, tokenizer, speculation):
-    model = random_model(PLAIN["bloom"]())
+    model = model_of("bloom")
     own = [naive_greedy(copy.deepcopy(model), tokenizer, prompt) for prompt in PROMPTS[:2]]
     engine = make_engine(speculation, model=model, max_num_seqs=4, context_length=256)
 
