@@ -6,7 +6,8 @@ import pytest
 
 from inference.exceptions import InvalidRequestError, ProviderError
 from inference.generation import FinishReason, Usage
-from tests.support.dialect_contract import ANSWER, DialectContract
+from tests.support.dialect_contract import DialectContract
+from tests.support.dialect_under_test import ANSWER
 from tests.support.wire_server import Canned, a_request, a_server, ask, named_sse
 
 

@@ -10,7 +10,8 @@ from inference.exceptions import InvalidRequestError, ProviderError
 from inference.generation import FinishReason, GenerationRequest, SamplingParams, Usage
 from inference.messages import Message, Role, TextPart
 from inference.providers.bedrock import Bedrock
-from tests.support.dialect_contract import ANSWER, PIXEL, DialectContract
+from tests.support.dialect_contract import PIXEL, DialectContract
+from tests.support.dialect_under_test import ANSWER
 from tests.support.event_stream import event, header, raw_message
 from tests.support.wire_server import Canned, a_request, a_server, ask
 

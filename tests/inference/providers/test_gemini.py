@@ -6,7 +6,8 @@ import pytest
 
 from inference.exceptions import ProviderError
 from inference.generation import FinishReason, Usage
-from tests.support.dialect_contract import ANSWER, DialectContract
+from tests.support.dialect_contract import DialectContract
+from tests.support.dialect_under_test import ANSWER
 from tests.support.wire_server import JSON, Canned, a_request, a_server, ask, sse
 
 COUNTS = {"promptTokenCount": 11, "candidatesTokenCount": 5, "thoughtsTokenCount": 2}
