@@ -60,6 +60,7 @@ def need_of(
     bits: int = 16,
     window: int,
     wanted_window: int | None = None,
+    packed_bits: int | None = None,
 ) -> Need:
     """Return what a model takes.
 
@@ -71,8 +72,14 @@ def need_of(
         window: the model's, in tokens.
         wanted_window: in tokens, where somebody asked for one; else the model's counts up to
             2,048 tokens.
+        packed_bits: of stored whole numbers that become ordinary ones as they are loaded; None
+            where they stay as they are.
     """
-    weights = sum(_kept_bytes(tensor, dtype, bits) for tensor in tensors)
+    growth = 1.0 if packed_bits is None else 8 * dtype.itemsize / packed_bits
+    weights = sum(
+        _kept_bytes(tensor, dtype, bits) if tensor.is_dense else tensor.stored_bytes * growth
+        for tensor in tensors
+    )
     tokens = wanted_window or min(window, LEAST_WINDOW_TOKENS)
     return Need(int(weights), cache_bytes_per_token(config, dtype), tokens)
 
@@ -89,9 +96,7 @@ def cache_bytes_per_token(config: PreTrainedConfig, dtype: torch.dtype) -> int:
 
 
 def _kept_bytes(tensor: StoredTensor, dtype: torch.dtype, bits: int) -> float:
-    """What one tensor takes once it is loaded."""
-    if not tensor.is_dense:
-        return tensor.stored_bytes
+    """What one tensor of ordinary numbers takes once it is loaded."""
     if bits > 8 or len(tensor.shape) != 2 or any(part in tensor.name for part in UNTOUCHED):
         return tensor.numbers * dtype.itemsize
     if bits == 8:

@@ -13,6 +13,7 @@ from inference.loading.checkpoint_files import StoredTensor
 from inference.loading.devices import memory_by_device
 from inference.loading.estimate import OVERHEAD_SHARE, Need, need_of
 from inference.loading.options import SPREADABLE, LoadOptions
+from inference.loading.prequantized import Prequantized
 
 GIB = 2**30
 SHORTEST_WINDOW = 256
@@ -28,7 +29,7 @@ class Candidate:
         config: the model's.
         dtype: precision it would be loaded in.
         window: the model's, in tokens.
-        is_quantized: whether its files hold few bits already.
+        prequantized: how its files hold few bits already; None where they do not.
     """
 
     name: str
@@ -36,7 +37,7 @@ class Candidate:
     config: PreTrainedConfig
     dtype: torch.dtype
     window: int
-    is_quantized: bool = False
+    prequantized: Prequantized | None = None
 
     def need(self, options: LoadOptions, *, dtype: torch.dtype | None = None) -> Need:
         """Return what it takes when it is loaded with the options."""
@@ -48,6 +49,7 @@ class Candidate:
             bits=bits,
             window=self.window,
             wanted_window=options.context_length,
+            packed_bits=self.prequantized.dense_bits if self.prequantized else None,
         )
 
 
@@ -113,14 +115,14 @@ def _changes(
 ) -> Iterator[tuple[str, Callable[[], LoadOptions]]]:
     """Yield other ways to load a model, each with the options it takes."""
     with_ = partial(replace, options)
-    if not (options.stores_fewer_bits or candidate.is_quantized or options.tensor_parallel):
+    if not (options.stores_fewer_bits or candidate.prequantized or options.tensor_parallel):
         yield "--load-8bit", partial(with_, load_8bit=True)
         yield "--load-4bit", partial(with_, load_4bit=True)
     if options.device in SPREADABLE and not options.tensor_parallel:
         there = getattr(torch, options.device).device_count()
         if there > options.num_gpus and isinstance(options.max_gpu_memory, int | None):
             yield f"--num-gpus {there}", partial(with_, num_gpus=there)
-        if not (options.load_4bit or options.cpu_offloading or candidate.is_quantized):
+        if not (options.load_4bit or options.cpu_offloading or candidate.prequantized):
             words = "--cpu-offloading" if options.load_8bit else "--load-8bit --cpu-offloading"
             yield words, partial(with_, load_8bit=True, cpu_offloading=True)
 

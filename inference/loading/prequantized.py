@@ -1,5 +1,6 @@
 """Checkpoints whose weights were stored in few bits by GPTQ, AWQ, compressed-tensors and others."""
 
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from transformers import PreTrainedConfig
 
 from inference.exceptions import ModelLoadError
-from inference.loading.options import LoadOptions
+from inference.loading.options import SPREADABLE, LoadOptions
 from inference.loading.quantized_checkpoint import checkpoint_file, legacy_settings
 
 PACKAGES: dict[str, tuple[tuple[str, str], ...]] = {
@@ -39,10 +40,28 @@ EXLLAMA_BACKEND = "exllama_v2"
 EXLLAMA_METHODS = ("gptq", "awq")
 
 
-def quantize_by_checkpoint(config: PreTrainedConfig, folder: Path, options: LoadOptions) -> bool:
-    """Write into a configuration how its weights were quantized; return whether they were.
+@dataclass(frozen=True, slots=True)
+class Prequantized:
+    """How the weights of a checkpoint were quantized.
+
+    Attributes:
+        method: as `quant_method` has it.
+        dense_bits: of the stored whole numbers, where they become ordinary numbers as they are
+            loaded; None where they stay as they are.
+    """
+
+    method: str
+    dense_bits: int | None = None
+
+
+def quantize_by_checkpoint(
+    config: PreTrainedConfig, folder: Path, options: LoadOptions
+) -> Prequantized | None:
+    """Write into a configuration how its weights were quantized; None where they were not.
 
     What config.json says counts, then the command line, then the file an older quantizer wrote.
+    compressed-tensors has kernels for 8-bit floats on accelerators; its other weights would become
+    ordinary numbers in the first step, so they do as they are loaded.
 
     Raises:
         ModelLoadError: these contradict each other, or a package is missing.
@@ -53,7 +72,7 @@ def quantize_by_checkpoint(config: PreTrainedConfig, folder: Path, options: Load
             raise ModelLoadError(
                 f"--enable-exllama is for GPTQ and AWQ weights; {folder.name!r} has none"
             )
-        return False
+        return None
     method = str(settings.get("quant_method", ""))
     if options.stores_fewer_bits:
         raise ModelLoadError(
@@ -65,8 +84,14 @@ def quantize_by_checkpoint(config: PreTrainedConfig, folder: Path, options: Load
             raise ModelLoadError(f"--enable-exllama is for GPTQ and AWQ weights, not for {method}")
         settings = {**settings, "backend": EXLLAMA_BACKEND}
     check_packages(method, folder.name)
+    dense_bits = None
+    if method == "compressed-tensors":
+        has_kernels = options.device in SPREADABLE and _weights_of(settings).get("type") == "float"
+        change = {"use_optimized_inference": True} if has_kernels else {"dequantize": True}
+        settings = {**settings, **change}
+        dense_bits = None if has_kernels else int(_weights_of(settings).get("num_bits", 8))
     config.quantization_config = settings
-    return True
+    return Prequantized(method, dense_bits)
 
 
 def check_packages(method: str, name: str) -> None:
@@ -98,6 +123,12 @@ def weights_place(config: PreTrainedConfig, folder: Path, options: LoadOptions) 
     file = checkpoint_file(options.checkpoint.weights)
     config.transformers_weights = file.name
     return file.parent
+
+
+def _weights_of(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return how the first group of a compressed-tensors checkpoint stores its weights."""
+    group: dict[str, Any] = next(iter((settings.get("config_groups") or {}).values()), {})
+    return group.get("weights") or {}
 
 
 def _settings(

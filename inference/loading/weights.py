@@ -43,14 +43,14 @@ def load_weights(
     Raises:
         ModelLoadError: a file is damaged, nothing is free for it, or a package is missing.
     """
-    is_quantized = quantize_by_checkpoint(config, folder, options)
+    prequantized = quantize_by_checkpoint(config, folder, options)
     place = weights_place(config, folder, options)
     dtype = choose_dtype(options.device, options.dtype, place, cpu_isa=options.cpu_isa)
     tensors = stored_tensors(place)
     ranks = dist.get_world_size() if options.tensor_parallel else 1
     if options.tensor_parallel:
         _check_ranks(folder, config, ranks)
-    candidate = Candidate(repr(folder.name), tensors, config, dtype, window, is_quantized)
+    candidate = Candidate(repr(folder.name), tensors, config, dtype, window, prequantized)
     check_fits(candidate, options, ranks=ranks)
     extra = _placement(options, ranks)
     quantization = quantization_config(options, dtype)
@@ -69,6 +69,8 @@ def load_weights(
             **extra,
         )
     _check_complete(found, folder.name, needs_all=has_head(config))
+    if prequantized is not None and prequantized.dense_bits is not None:
+        model.hf_quantizer = None  # its weights are ordinary numbers now
     model.eval().requires_grad_(False)
     logger.debug("loaded %s in %s", folder.name, dtype)
     loaded: PreTrainedModel = model
