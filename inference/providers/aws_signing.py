@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from inference.exceptions import ProviderError
+from inference.providers.packages import how_to_install, need_package
 
 SERVICE = "bedrock"
+PURPOSE = "Bedrock without an API key"
 
 _lock = threading.Lock()
 _sessions: list[Any] = []
@@ -36,6 +38,15 @@ async def signed_headers(
     return await asyncio.to_thread(_sign, url, region, body, dict(headers))
 
 
+def check_botocore() -> None:
+    """Return if requests can be signed at all.
+
+    Raises:
+        InvalidRequestError: botocore is not installed.
+    """
+    need_package("botocore", purpose=PURPOSE, package="botocore", extra="bedrock")
+
+
 def _sign(url: str, region: str, body: bytes, headers: dict[str, str]) -> dict[str, str]:
     try:
         from botocore.auth import SigV4Auth
@@ -44,8 +55,7 @@ def _sign(url: str, region: str, body: bytes, headers: dict[str, str]) -> dict[s
     except ImportError as error:
         raise ProviderError(
             "provider_setup",
-            "Bedrock without an API key needs the package botocore: "
-            "pip install 'fastchat-site[bedrock]'",
+            how_to_install(purpose=PURPOSE, package="botocore", extra="bedrock"),
             detail=str(error),
         ) from error
     try:

@@ -21,7 +21,7 @@ from urllib.parse import quote
 from inference.exceptions import ProviderError
 from inference.generation import FinishReason, GenerationRequest, Usage
 from inference.messages import ImagePart, Message
-from inference.providers.aws_signing import signed_headers
+from inference.providers.aws_signing import check_botocore, signed_headers
 from inference.providers.dialect import Check, Dialect, Piece, joined, json_request
 from inference.providers.event_stream import EventStreamDecoder, EventStreamError, StreamMessage
 from inference.providers.parameters import check_at_most, wire_params
@@ -80,6 +80,12 @@ class Bedrock(Dialect):
     )
     takes_images: ClassVar[bool] = True
     options: ClassVar[Mapping[str, Check]] = MappingProxyType({"region": is_region})
+
+    def check(self, server: Server) -> None:
+        """Return if endpoints can look like this here; see `Dialect.check`."""
+        super().check(server)
+        if not server.key_variable:
+            check_botocore()
 
     async def prepare(self, server: Server, request: GenerationRequest) -> WireRequest:
         """Return the request, signed where there is no key; see `Dialect.prepare`."""

@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import Any
 
 from inference.exceptions import ProviderError
+from inference.providers.packages import how_to_install, need_package
 
 SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 REFRESH_TIMEOUT_S = 15.0
@@ -39,6 +40,15 @@ async def google_token(key: str) -> str:
     return await asyncio.to_thread(_fresh_token, key)
 
 
+def check_google_auth() -> None:
+    """Return if tokens can be asked for at all.
+
+    Raises:
+        InvalidRequestError: google-auth is not installed.
+    """
+    need_package("google.auth", purpose="Vertex AI", package="google-auth", extra="vertex")
+
+
 def _fresh_token(key: str) -> str:
     try:
         from google.auth.exceptions import GoogleAuthError
@@ -46,7 +56,7 @@ def _fresh_token(key: str) -> str:
     except ImportError as error:
         raise ProviderError(
             "provider_setup",
-            "Vertex AI needs the package google-auth: pip install 'fastchat-site[vertex]'",
+            how_to_install(purpose="Vertex AI", package="google-auth", extra="vertex"),
             detail=str(error),
         ) from error
     with _lock:

@@ -19,7 +19,7 @@ from inference.generation import GenerationRequest
 from inference.providers.anthropic import Anthropic, message_body
 from inference.providers.dialect import Check, is_text, joined, json_request
 from inference.providers.gemini import Gemini, method_of
-from inference.providers.google_tokens import google_token
+from inference.providers.google_tokens import check_google_auth, google_token
 from inference.providers.server import Server
 from inference.providers.wire.client import WireRequest
 
@@ -42,6 +42,11 @@ class VertexGemini(Gemini):
     )
     required_options: ClassVar[frozenset[str]] = REQUIRED
 
+    def check(self, server: Server) -> None:
+        """Return if endpoints can look like this here; see `Dialect.check`."""
+        super().check(server)
+        check_google_auth()
+
     def address(self, server: Server) -> str:
         """Return where the model is asked."""
         return model_address(server, publisher="google", method=method_of(server))
@@ -60,6 +65,11 @@ class VertexAnthropic(Anthropic):
         {"project": is_text, "location": is_text, "version": is_text}
     )
     required_options: ClassVar[frozenset[str]] = REQUIRED
+
+    def check(self, server: Server) -> None:
+        """Return if endpoints can look like this here; see `Dialect.check`."""
+        super().check(server)
+        check_google_auth()
 
     async def prepare(self, server: Server, request: GenerationRequest) -> WireRequest:
         """Return the request; see `Dialect.prepare`."""

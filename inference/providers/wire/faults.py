@@ -9,6 +9,7 @@ provider_unavailable        5xx, or no connection                         yes
 provider_timeout            408, or no connection in time                 yes
 provider_silent             connected, and then no byte in time           no
 provider_protocol           not what the documentation says               no
+provider_setup              a package or a key file is missing here       no
 provider_cut_off            the answer ended in the middle                no
 context_length_exceeded     the prompt is too long for the model          no
 content_filtered            the server's filter refused or broke off      no

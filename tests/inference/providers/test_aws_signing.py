@@ -6,9 +6,10 @@ import sys
 
 import pytest
 
-from inference.exceptions import ProviderError
+from inference.exceptions import InvalidRequestError, ProviderError
 from inference.providers import aws_signing
 from inference.providers.bedrock import EVENT_STREAM
+from inference.providers.dialects import dialect_named
 from tests.inference.providers.test_bedrock import MODEL, closing, said
 from tests.support import aws_account
 from tests.support.wire_server import Canned, a_server, ask
@@ -79,3 +80,12 @@ async def test_a_missing_package_is_named_with_the_way_to_install_it(wire, monke
 
     with pytest.raises(ProviderError, match=r"pip install 'fastchat-site\[bedrock\]'"):
         await ask(a_server("bedrock", wire.url))
+
+
+def test_an_endpoint_without_a_key_is_refused_where_the_package_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "botocore", None)
+    bedrock = dialect_named("bedrock")
+
+    bedrock.check(a_server("bedrock", bedrock.default_url, key_variable="BEDROCK_KEY"))
+    with pytest.raises(InvalidRequestError, match=r"pip install 'fastchat-site\[bedrock\]'"):
+        bedrock.check(a_server("bedrock", bedrock.default_url))

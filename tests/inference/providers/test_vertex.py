@@ -1,5 +1,7 @@
 """Gemini and Claude in a project of Google Cloud."""
 
+import sys
+
 import pytest
 
 from inference.exceptions import InvalidRequestError
@@ -80,6 +82,15 @@ def test_the_location_decides_which_host_is_asked(location, host):
     place = location.get("location", "global")
     path = f"v1/projects/p/locations/{place}/publishers/google/models/g:generateContent"
     assert address == f"https://{host}/{path}"
+
+
+@pytest.mark.parametrize("dialect", ["vertex", "anthropic_vertex"])
+def test_an_endpoint_is_refused_where_the_package_is_missing(dialect, monkeypatch):
+    monkeypatch.setitem(sys.modules, "google.auth", None)
+    server = a_server(dialect, "https://example.org", options=OPTIONS)
+
+    with pytest.raises(InvalidRequestError, match=r"pip install 'fastchat-site\[vertex\]'"):
+        dialect_named(dialect).check(server)
 
 
 def test_a_project_is_needed():
