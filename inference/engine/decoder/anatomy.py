@@ -74,5 +74,13 @@ JOINED = Anatomy(
     activation="activation_fn",
 )
 
-ANATOMIES = {"llama": APART, "mistral": APART, "qwen2": APART, "qwen3": APART, "phi3": JOINED}
+ANATOMIES = {
+    "llama": APART,
+    "mistral": APART,
+    "qwen2": APART,
+    "qwen2_vl_text": APART,
+    "qwen2_5_vl_text": APART,
+    "qwen3": APART,
+    "phi3": JOINED,
+}
 """Model types whose layers compute exactly what the fused decoder does."""

@@ -104,7 +104,8 @@ class FusedDecoder:
         layers: from the first.
         norm: the last norm.
         head: projection to the vocabulary.
-        rotary: the model's own positions: (x, positions [1, N]) to cosines and sines [1, N, D].
+        rotary: the model's own positions: (x, positions [1, N]) to cosines and sines [1, N, D];
+            positions of images are [3, 1, N].
     """
 
     embedding: Tensor
@@ -147,7 +148,10 @@ class FusedDecoder:
         x = F.embedding(tokens, self.embedding)
         if images is not None:
             x = images.over(x)
-        cos, sin = self.rotary(x, positions.unsqueeze(0))
+        turning = positions.unsqueeze(0)
+        if images is not None and images.positions is not None:
+            turning = images.positions.unsqueeze(1)
+        cos, sin = self.rotary(x, turning)
         cos, sin = cos[0].unsqueeze(1), sin[0].unsqueeze(1)  # [N, 1, D]
         half = sin.shape[-1] // 2
         sin = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)

@@ -22,14 +22,16 @@ from inference.engine.placement import is_shared
 def fuse(model: PreTrainedModel) -> FusedDecoder | None:
     """Return the fast decoder of a model; None where it has another shape.
 
-    The model goes on working: joined weights replace the parts they were joined from.
+    The model goes on working: joined weights replace the parts they were joined from. Of a
+    vision-language model the decoder alone is fused; its tower stays as it is.
     """
-    anatomy = ANATOMIES.get(model.config.model_type)
-    if anatomy is None or getattr(model, "hf_quantizer", None) or not _turns_wholly(model.config):
+    config = model.config.get_text_config()
+    anatomy = ANATOMIES.get(config.model_type)
+    if anatomy is None or getattr(model, "hf_quantizer", None) or not _turns_wholly(config):
         return None
     if is_shared(model):
         return None
-    base: Any = model.base_model
+    base: Any = model.get_decoder()
     if not all(anatomy.fits(layer) for layer in base.layers) or len(_devices(model)) > 1:
         return None
     head: Any = model.get_output_embeddings()
@@ -71,8 +73,8 @@ def projections_of(
     model: PreTrainedModel, decoder: FusedDecoder
 ) -> Iterator[tuple[FusedDecoder | FusedLayer, str, list[nn.Linear]]]:
     """Return every projection: who holds it, under which name, and the modules it was made of."""
-    anatomy = ANATOMIES[model.config.model_type]
-    base: Any = model.base_model
+    anatomy = ANATOMIES[model.config.get_text_config().model_type]
+    base: Any = model.get_decoder()
     for fused, layer in zip(decoder.layers, base.layers, strict=True):
         yield fused, "queries_keys_values", anatomy.turning_of(layer)
         yield fused, "output", [layer.self_attn.o_proj]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from inference.engine import runner_choice
 from inference.engine.config import EngineConfig
 from inference.engine.llm_engine import LLMEngine
 from inference.exceptions import ContextLengthExceededError, InvalidRequestError
@@ -33,7 +34,28 @@ def test_images_and_texts_answered_together_give_what_generate_gives(family):
     found = answers(engine, MIXED)
 
     assert engine.takes_images
+    assert engine.describe().startswith("fused")
     assert [tokens_of(one) for one in found] == [family.truth(one) for one in MIXED]
+
+
+def test_a_decoder_that_is_not_fused_gives_the_same(family, monkeypatch):
+    monkeypatch.setattr(runner_choice, "fuse", lambda model: None)
+    engine = family.engine()
+
+    found = answers(engine, MIXED)
+
+    assert engine.describe().startswith("packed")
+    assert [tokens_of(one) for one in found] == [family.truth(one) for one in MIXED]
+
+
+@pytest.mark.parametrize("weights", ["int8", "int4"])
+def test_weights_in_fewer_bits_still_tell_images_apart(llava, weights):
+    engine = llava.engine(weights=weights)
+    conversations = [shown("What is it?", picture(seed)) for seed in (1, 4, 1)]
+
+    found = [tokens_of(one) for one in answers(engine, conversations)]
+
+    assert found[0] == found[2] != found[1]
 
 
 @pytest.mark.parametrize("step_tokens", [9, 512])
