@@ -232,6 +232,9 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "celery": {"level": "WARNING"},
         "daphne": {"level": "WARNING"},
+        # At DEBUG they write what they sign and send, session tokens among it.
+        "botocore": {"level": "WARNING"},
+        "google.auth": {"level": "WARNING"},
         "httpx": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
         "httpcore2": {"level": "WARNING"},

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import logging
 import sys
 
 import pytest
@@ -50,7 +51,8 @@ def signature_of(heard, *, region):
     )
 
 
-async def test_without_a_key_the_request_is_signed(wire, aws_credentials):
+async def test_without_a_key_the_request_is_signed(wire, aws_credentials, caplog):
+    caplog.set_level(logging.DEBUG)
     wire.answer(Canned((ANSWER,), media_type=EVENT_STREAM))
     server = a_server("bedrock", wire.url, name_there=MODEL, options={"region": "eu-west-3"})
 
@@ -61,6 +63,7 @@ async def test_without_a_key_the_request_is_signed(wire, aws_credentials):
     assert told["Signature"] == signature
     assert wire.heard[0].headers["x-amz-security-token"] == aws_account.SESSION
     assert {"host", "content-type", "x-amz-date"} <= set(told["SignedHeaders"].split(";"))
+    assert aws_account.SESSION not in caplog.text
 
 
 async def test_without_credentials_the_operator_is_told(wire, monkeypatch, tmp_path):
