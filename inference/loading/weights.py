@@ -46,11 +46,12 @@ def load_weights(
     prequantized = quantize_by_checkpoint(config, folder, options)
     place = weights_place(config, folder, options)
     dtype = choose_dtype(options.device, options.dtype, place, cpu_isa=options.cpu_isa)
-    tensors = stored_tensors(place)
     ranks = dist.get_world_size() if options.tensor_parallel else 1
     if options.tensor_parallel:
         _check_ranks(folder, config, ranks)
-    candidate = Candidate(repr(folder.name), tensors, config, dtype, window, prequantized)
+    candidate = Candidate(
+        repr(folder.name), stored_tensors(place), config, dtype, window, prequantized
+    )
     check_fits(candidate, options, ranks=ranks)
     extra = _placement(options, ranks)
     quantization = quantization_config(options, dtype)
