@@ -10,6 +10,9 @@ from PIL import Image
 from transformers import (
     LlavaConfig,
     LlavaForConditionalGeneration,
+    LlavaNextConfig,
+    LlavaNextForConditionalGeneration,
+    LlavaNextProcessor,
     LlavaProcessor,
     PreTrainedModel,
     PreTrainedTokenizerFast,
@@ -20,6 +23,9 @@ from transformers import (
     Qwen2VLProcessor,
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
+from transformers.models.llava_next.image_processing_pil_llava_next import (
+    LlavaNextImageProcessorPil,
+)
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 from inference.loading.processors import without_videos
@@ -61,16 +67,7 @@ def tiny_llava() -> tuple[PreTrainedModel, LlavaProcessor]:
     """A Llama that sees 16 patches of an image through a CLIP tower."""
     tokenizer = vision_tokenizer("<image>\n")
     config = LlavaConfig(
-        vision_config={
-            "model_type": "clip_vision_model",
-            "hidden_size": 32,
-            "intermediate_size": 64,
-            "num_hidden_layers": 2,
-            "num_attention_heads": 2,
-            "image_size": 4 * PATCH,
-            "patch_size": PATCH,
-            "projection_dim": 32,
-        },
+        vision_config=_clip(4 * PATCH),
         text_config={"model_type": "llama", "vocab_size": len(tokenizer), **TEXT},
         image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
     )
@@ -84,6 +81,32 @@ def tiny_llava() -> tuple[PreTrainedModel, LlavaProcessor]:
         chat_template=tokenizer.chat_template,
     )
     return _wide(LlavaForConditionalGeneration, config), processor
+
+
+def tiny_llava_next() -> tuple[PreTrainedModel, LlavaNextProcessor]:
+    """A LLaVA-NeXT, which looks at an image as a whole and again in tiles."""
+    tokenizer = vision_tokenizer("<image>\n")
+    side, tiles = 2 * PATCH, [[2 * PATCH, 4 * PATCH], [4 * PATCH, 2 * PATCH]]
+    config = LlavaNextConfig(
+        vision_config=_clip(side),
+        text_config={"model_type": "llama", "vocab_size": len(tokenizer), **TEXT},
+        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        image_grid_pinpoints=tiles,
+    )
+    images = LlavaNextImageProcessorPil(
+        size={"shortest_edge": side},
+        crop_size={"height": side, "width": side},
+        image_grid_pinpoints=tiles,
+    )
+    processor = LlavaNextProcessor(
+        images,
+        tokenizer,
+        patch_size=PATCH,
+        vision_feature_select_strategy="default",
+        num_additional_image_tokens=1,
+        chat_template=tokenizer.chat_template,
+    )
+    return _wide(LlavaNextForConditionalGeneration, config), processor
 
 
 def tiny_qwen2_vl() -> tuple[PreTrainedModel, Any]:
@@ -108,6 +131,7 @@ def tiny_qwen2_5_vl() -> tuple[PreTrainedModel, Any]:
 
 VISION_MODELS = {
     "llava": tiny_llava,
+    "llava_next": tiny_llava_next,
     "qwen2_vl": tiny_qwen2_vl,
     "qwen2_5_vl": tiny_qwen2_5_vl,
 }
@@ -133,6 +157,19 @@ def picture(seed: int, *, width: int = 60, height: int = 44, kind: str = "PNG") 
 def shown(text: str, *images: ImagePart) -> list[Message]:
     """A conversation of one user message that shows images and asks about them."""
     return [Message.of_parts(Role.USER, [*images, TextPart(text)])]
+
+
+def _clip(side: int) -> dict[str, Any]:
+    return {
+        "model_type": "clip_vision_model",
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": side,
+        "patch_size": PATCH,
+        "projection_dim": 32,
+    }
 
 
 def _qwen(kind: Any, config_kind: Any, vision: dict[str, Any]) -> tuple[PreTrainedModel, Any]:

@@ -1,7 +1,10 @@
 """Vision-language models in the engine give what their own `generate` gives."""
 
+import copy
+
 import pytest
 
+from inference.chat_templates.families import family_for
 from inference.engine import runner_choice
 from inference.engine.config import EngineConfig
 from inference.engine.llm_engine import LLMEngine
@@ -175,3 +178,23 @@ def test_a_shape_no_processor_takes_is_refused(qwen):
 
     with pytest.raises(InvalidRequestError, match="cannot be prepared"):
         engine.submit("thin", messages=shown("What is it?", picture(1, width=600, height=2)))
+
+
+def test_a_llava_without_a_template_is_asked_in_its_familys_words(llava):
+    tokenizer = copy.deepcopy(llava.processor.tokenizer)
+    tokenizer.chat_template = None
+    family = family_for("llava-v1.5-7b")
+    engine = LLMEngine(
+        copy.deepcopy(llava.model),
+        tokenizer,
+        EngineConfig(max_num_seqs=2),
+        template=family,
+        processor=llava.processor,
+    )
+
+    (seen,) = answers(engine, [shown("What is it?", picture(1))])
+    (unseen,) = answers(engine, [said("What is it?")])
+
+    assert family.name == "vicuna_v1.1"
+    spent = seen[-1].usage.prompt_tokens - unseen[-1].usage.prompt_tokens
+    assert spent == 16 + len("\n")  # the image on a line of its own
