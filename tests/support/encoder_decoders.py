@@ -1,13 +1,14 @@
 """Random encoder-decoders over the byte tokenizer, and the slow truth to compare them with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers as hf
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
+from tests.support.architectures import Architecture
 from tests.support.tiny_models import byte_tokenizer
 
 T5: dict[str, Any] = {
@@ -66,37 +67,45 @@ def t5gemma() -> hf.T5GemmaConfig:
     )
 
 
-CONFIGS: dict[str, Callable[[], PreTrainedConfig]] = {
-    "t5": lambda: hf.T5Config(**T5),
-    "flan-t5": lambda: hf.T5Config(
-        **T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False
+ENCODER_DECODERS = {
+    "t5": Architecture("encoder-decoder", "T5, FastChat-T5", lambda: hf.T5Config(**T5)),
+    "t5 (gated)": Architecture(
+        "encoder-decoder",
+        "FLAN-T5, T5 1.1, T0",
+        lambda: hf.T5Config(**T5, feed_forward_proj="gated-gelu", tie_word_embeddings=False),
     ),
-    "umt5": lambda: hf.UMT5Config(**T5),
-    "longt5": lambda: hf.LongT5Config(**T5),
-    "switch_transformers": lambda: hf.SwitchTransformersConfig(
-        **T5, num_decoder_layers=2, num_sparse_encoder_layers=1, num_sparse_decoder_layers=1,
-        num_experts=4,
+    "mt5": Architecture("encoder-decoder", "mT5, mT0, Aya 101", lambda: hf.MT5Config(**T5)),
+    "umt5": Architecture("encoder-decoder", "umT5", lambda: hf.UMT5Config(**T5)),
+    "longt5": Architecture("encoder-decoder", "LongT5", lambda: hf.LongT5Config(**T5)),
+    "t5gemma": Architecture("encoder-decoder", "T5Gemma", t5gemma),
+    "bart": Architecture("encoder-decoder", "BART", lambda: hf.BartConfig(**BART)),
+    "mbart": Architecture("encoder-decoder", "mBART", lambda: hf.MBartConfig(**BART)),
+    "m2m_100": Architecture("encoder-decoder", "M2M-100, NLLB", lambda: hf.M2M100Config(**BART)),
+    "marian": Architecture("encoder-decoder", "OPUS-MT", lambda: hf.MarianConfig(**BART)),
+    "pegasus": Architecture("encoder-decoder", "Pegasus", lambda: hf.PegasusConfig(**BART)),
+    "blenderbot": Architecture(
+        "encoder-decoder", "BlenderBot", lambda: hf.BlenderbotConfig(**BART)
     ),
-    "t5gemma": t5gemma,
-    "bart": lambda: hf.BartConfig(**BART),
-    "mbart": lambda: hf.MBartConfig(**BART),
-    "m2m_100": lambda: hf.M2M100Config(**BART),
-    "marian": lambda: hf.MarianConfig(**BART),
-    "pegasus": lambda: hf.PegasusConfig(**BART),
-    "blenderbot": lambda: hf.BlenderbotConfig(**BART),
-    "plbart": lambda: hf.PLBartConfig(**BART),
-    "led": lambda: hf.LEDConfig(
-        **LED, max_encoder_position_embeddings=128, max_decoder_position_embeddings=128,
-        attention_window=8,
+    "plbart": Architecture("encoder-decoder", "PLBART", lambda: hf.PLBartConfig(**BART)),
+    "led": Architecture(
+        "encoder-decoder (one at a time)",
+        "LED",
+        lambda: hf.LEDConfig(
+            **LED,
+            max_encoder_position_embeddings=128,
+            max_decoder_position_embeddings=128,
+            attention_window=8,
+        ),
     ),
-}  # fmt: skip
+}
 
 
 def random_encoder_decoder(name: str = "t5", *, seed: int = 0) -> PreTrainedModel:
-    """A model of `CONFIGS` whose random weights are wide enough to say different things."""
+    """A model of `ENCODER_DECODERS`, its random weights wide enough to say different things."""
+    config = ENCODER_DECODERS[name].make_config()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model: PreTrainedModel = hf.AutoModelForSeq2SeqLM.from_config(CONFIGS[name]())
+        model: PreTrainedModel = hf.AutoModelForSeq2SeqLM.from_config(config)
         for parameter in model.parameters():
             if parameter.dim() == 2:
                 torch.nn.init.normal_(parameter, std=0.3)

@@ -42,11 +42,14 @@ class EncoderDecoderAsking:
         if memory is not None:
             return self.decode(chunk.tokens, memory), memory
         source = chunk.tokens[: chunk.sequence.prompt_tokens]
+        encoded = self._encode(source)
         if chunk.sequence.pool is not None:
-            return self._pool(chunk, source), None
+            states: Tensor = encoded.last_hidden_state
+            chunk.sequence.pool.take(0, states[0])
+            return states.new_empty(0), None
         answer = self._opening + chunk.tokens[len(source) :]
         output: Any = self._model(
-            input_ids=self._tensor([source]),
+            encoder_outputs=encoded,
             attention_mask=self._tensor([[1] * len(source)]),
             decoder_input_ids=self._tensor([answer]),
             use_cache=True,
@@ -76,15 +79,11 @@ class EncoderDecoderAsking:
         logits: Tensor = output.logits
         return logits[:, -1]
 
-    def _pool(self, chunk: Chunk, source: list[int]) -> Tensor:
-        """Let a text's states in the encoder be pooled; nothing is scored."""
-        assert chunk.sequence.pool is not None
+    def _encode(self, source: list[int]) -> Any:
+        """Return what the encoder makes of one prompt."""
         encoder: Any = self._model.get_encoder()
         tokens = self._tensor([source])
-        output = encoder(input_ids=tokens, attention_mask=torch.ones_like(tokens))
-        states: Tensor = output.last_hidden_state
-        chunk.sequence.pool.take(0, states[0])
-        return states.new_empty(0, 0)
+        return encoder(input_ids=tokens, attention_mask=torch.ones_like(tokens))
 
     def _shape_of_states(self, memory: Memory) -> Tensor:
         """Return something of the encoder states' shape that takes no memory, [B, S, W]."""
