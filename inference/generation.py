@@ -5,7 +5,7 @@ read back (`from_dict`).
 """
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Any, Literal
@@ -155,6 +155,55 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class LikelyToken:
+    """A token and how likely a model found it after all before it.
+
+    Attributes:
+        text: the token written out; half a character shows as U+FFFD.
+        raw: its bytes in UTF-8.
+        logprob: its log-probability.
+    """
+
+    text: str
+    raw: bytes
+    logprob: float
+
+    def as_list(self) -> list[Any]:
+        """Return the token as short plain data."""
+        raw = None if self.raw == self.text.encode() else self.raw
+        return [self.text, raw, self.logprob]
+
+    @classmethod
+    def from_list(cls, data: Sequence[Any]) -> "LikelyToken":
+        """Read what `as_list` wrote."""
+        text, raw, logprob = data
+        return cls(text, text.encode() if raw is None else raw, logprob)
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScore:
+    """How likely a token of an answer was, and what was likelier.
+
+    Attributes:
+        token: the token that was taken.
+        top: the likeliest ones, likeliest first; as many as were asked for.
+    """
+
+    token: LikelyToken
+    top: tuple[LikelyToken, ...] = ()
+
+    def as_list(self) -> list[Any]:
+        """Return the score as short plain data."""
+        return [self.token.as_list(), [token.as_list() for token in self.top]]
+
+    @classmethod
+    def from_list(cls, data: Sequence[Any]) -> "TokenScore":
+        """Read what `as_list` wrote."""
+        token, top = data
+        return cls(LikelyToken.from_list(token), tuple(map(LikelyToken.from_list, top)))
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """A piece of an answer as it is generated.
 
@@ -165,6 +214,8 @@ class Delta:
         finish_reason: set on the last delta and on no other.
         usage: set on the last delta where the model got to run.
         failure: set when `finish_reason` is ERROR.
+        scores: how likely each token was, one entry a token, where that was asked for; else empty.
+        result: what was asked for beside text, as plain data; on the last delta alone.
     """
 
     seq: int
@@ -172,6 +223,8 @@ class Delta:
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     failure: Failure | None = None
+    scores: tuple[TokenScore, ...] = ()
+    result: Mapping[str, Any] | None = None
 
     @property
     def text(self) -> str:
@@ -200,15 +253,22 @@ class GenerationRequest:
 
     Attributes:
         model: name the model is served under.
-        messages: the conversation so far, oldest first; the last one is to be answered.
+        messages: the conversation so far, oldest first; the last one is to be answered. Empty
+            where a prompt is to be continued.
         params: how to sample and when to stop.
         request_id: unique; names the answer's log on the bus.
+        prompt: a raw text, or its tokens, to be continued instead of a conversation.
+        tools: functions the model may call, each as JSON schema describes it to OpenAI's API.
+        template_options: further names for the model's chat template.
     """
 
     model: str
-    messages: tuple[Message, ...]
+    messages: tuple[Message, ...] = ()
     params: SamplingParams = field(default_factory=SamplingParams)
     request_id: str = field(default_factory=new_request_id)
+    prompt: str | tuple[int, ...] | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    template_options: Mapping[str, Any] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the request as plain data."""
@@ -217,16 +277,23 @@ class GenerationRequest:
             "messages": [message.as_dict() for message in self.messages],
             "params": self.params.as_dict(),
             "request_id": self.request_id,
+            "prompt": self.prompt,
+            "tools": list(self.tools),
+            "template_options": dict(self.template_options),
         }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "GenerationRequest":
         """Read what `as_dict` wrote."""
+        prompt = data.get("prompt")
         return cls(
             model=str(data["model"]),
             messages=tuple(Message.from_dict(message) for message in data["messages"]),
             params=SamplingParams.from_dict(data["params"]),
             request_id=str(data["request_id"]),
+            prompt=tuple(prompt) if isinstance(prompt, list) else prompt,
+            tools=tuple(data.get("tools", ())),
+            template_options=data.get("template_options", {}),
         )
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from inference.bus.events import Claim, Event, Heartbeat, Order, RequestState, RequestView
 from inference.exceptions import RequestExpiredError
-from inference.generation import FinishReason, GenerationRequest
+from inference.generation import FinishReason
+from inference.requests import AnyRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Bus(ABC):
 
     @abstractmethod
     def submit(
-        self, request: GenerationRequest, *, inbox: str, capacity: int, retry_after_s: int
+        self, request: AnyRequest, *, inbox: str, capacity: int, retry_after_s: int
     ) -> None:
         """Let a request in and remember it as queued; a second call changes nothing.
 

@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 import msgpack
 
-from inference.generation import Delta, Failure, FinishReason, GenerationRequest, Usage
+from inference.generation import Delta, Failure, FinishReason, TokenScore, Usage
+from inference.requests import AnyRequest, read_request
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class Event:
         finish_reason: set on the last event of an answer.
         usage: token counts, on the last event.
         failure: set when `finish_reason` is ERROR.
+        scores: how likely each token was, where that was asked for; else empty.
+        result: what was asked for beside text, on the last event.
     """
 
     request_id: str
@@ -33,6 +36,8 @@ class Event:
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     failure: Failure | None = None
+    scores: tuple[TokenScore, ...] = ()
+    result: Mapping[str, Any] | None = None
 
     @property
     def end(self) -> int:
@@ -53,15 +58,25 @@ class Event:
             finish_reason=self.finish_reason,
             usage=self.usage,
             failure=self.failure,
+            scores=self.scores[known:],
+            result=self.result,
         )
 
     def as_list(self) -> list[Any]:
-        """Return the event as short plain data."""
+        """Return the event as short plain data: what is absent takes no room."""
+        plain = [self.request_id, self.attempt, self.seq, list(self.pieces)]
+        extras: dict[str, Any] = {}
+        if self.scores:
+            extras["scores"] = [score.as_list() for score in self.scores]
+        if self.result is not None:
+            extras["result"] = self.result
+        if self.finish_reason is None:
+            return [*plain, extras] if extras else plain
         usage = self.usage
         counts = usage and [usage.prompt_tokens, usage.completion_tokens, usage.cached_tokens]
         failure = self.failure and [self.failure.code, self.failure.message]
-        plain = [self.request_id, self.attempt, self.seq, list(self.pieces)]
-        return [*plain, self.finish_reason.value, counts, failure] if self.finish_reason else plain
+        ending = [self.finish_reason.value, counts, failure]
+        return [*plain, extras, *ending]
 
     @classmethod
     def from_list(cls, data: Sequence[Any]) -> "Event":
@@ -70,7 +85,15 @@ class Event:
         event = cls(request_id, attempt, seq, tuple(pieces))
         if len(data) == 4:
             return event
-        reason, counts, failure = data[4:]
+        extras = data[4]
+        event = replace(
+            event,
+            scores=tuple(map(TokenScore.from_list, extras.get("scores", ()))),
+            result=extras.get("result"),
+        )
+        if len(data) == 5:
+            return event
+        reason, counts, failure = data[5:]
         return replace(
             event,
             finish_reason=FinishReason(reason),
@@ -90,15 +113,15 @@ def unpack_events(data: bytes) -> list[Event]:
     return [Event.from_list(entry) for entry in msgpack.unpackb(data)]
 
 
-def pack_request(request: GenerationRequest) -> bytes:
+def pack_request(request: AnyRequest) -> bytes:
     """Return a request as the bus keeps it."""
     packed: bytes = msgpack.packb(request.as_dict())
     return packed
 
 
-def unpack_request(data: bytes) -> GenerationRequest:
+def unpack_request(data: bytes) -> AnyRequest:
     """Read what `pack_request` wrote."""
-    return GenerationRequest.from_dict(msgpack.unpackb(data))
+    return read_request(msgpack.unpackb(data))
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +269,7 @@ class Claim:
         log: what earlier attempts said; the answer goes on from there.
     """
 
-    request: GenerationRequest
+    request: AnyRequest
     attempt: int
     inboxes: frozenset[str]
     log: tuple[Event, ...] = ()

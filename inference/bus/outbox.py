@@ -3,13 +3,14 @@
 import logging
 import threading
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from inference.bus.base import Bus
 from inference.bus.events import Claim, Event
 from inference.exceptions import BusUnavailableError
-from inference.generation import Failure, FinishReason, Usage
+from inference.generation import Failure, FinishReason, TokenScore, Usage
 
 logger = logging.getLogger(__name__)
 
@@ -21,6 +22,7 @@ class Output:
     """What one step added to one answer.
 
     `pieces` are the texts of the new tokens; with a `finish_reason` the answer is over.
+    `scores` and `result` are as in `Event`.
     """
 
     request_id: str
@@ -28,6 +30,8 @@ class Output:
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     failure: Failure | None = None
+    scores: tuple[TokenScore, ...] = ()
+    result: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -39,6 +43,7 @@ class _Answer:
     sent_end: int  # tokens up to here were in a frame
     fresh: list[Output] = field(default_factory=list)
     pieces: list[str] = field(default_factory=list)  # sent, not yet in an event for the log
+    scores: list[TokenScore] = field(default_factory=list)  # theirs
     pieces_seq: int = 0
     unlogged: list[Event] = field(default_factory=list)
     logged: list[Event] = field(default_factory=list)
@@ -179,18 +184,32 @@ class Outbox:
         fresh, answer.fresh = answer.fresh, []
         last = fresh[-1] if fresh else Output(answer.request_id)
         pieces = [piece for output in fresh for piece in output.pieces]
-        seq, attempt = answer.sent_end, answer.claim.attempt
-        ending = (last.finish_reason, last.usage, last.failure)
+        scores = [score for output in fresh for score in output.scores]
+        event = Event(
+            answer.request_id,
+            answer.claim.attempt,
+            answer.sent_end,
+            tuple(pieces),
+            last.finish_reason,
+            last.usage,
+            last.failure,
+            tuple(scores),
+            last.result,
+        )
         answer.sent_end += len(pieces)
         answer.pieces += pieces
+        answer.scores += scores
         is_due = len(answer.pieces) >= self._chunk_tokens or answer.is_behind
-        if last.finish_reason is not None or (is_due and answer.pieces):
+        if event.is_last or (is_due and answer.pieces):
             log_pieces = tuple(answer.pieces)
-            entry = Event(answer.request_id, attempt, answer.pieces_seq, log_pieces, *ending)
+            entry = replace(
+                event, seq=answer.pieces_seq, pieces=log_pieces, scores=tuple(answer.scores)
+            )
             answer.unlogged.append(entry)
             answer.pieces_seq += len(log_pieces)
             answer.pieces.clear()
-        return Event(answer.request_id, attempt, seq, tuple(pieces), *ending)
+            answer.scores.clear()
+        return event
 
     def _send(self, mail: list[_Answer], frames: dict[str, list[Event]]) -> None:
         due = [answer for answer in mail if answer.unlogged or answer.is_behind]

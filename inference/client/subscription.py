@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Iterable
 
 from inference.bus.events import Event
-from inference.generation import Delta, Failure, FinishReason
+from inference.generation import Delta, Failure, FinishReason, TokenScore
 
 
 class Subscription:
@@ -30,6 +30,7 @@ class Subscription:
         self._read_seq = from_seq  # what the reader has
         self._expected = from_seq  # what has come
         self._pieces: list[str] = []
+        self._scores: list[TokenScore] = []
         self._ending: Event | None = None
         self._ahead: dict[int, Event] = {}
         self._wake = asyncio.Event()
@@ -60,7 +61,9 @@ class Subscription:
             if known is None or known.end <= event.end:
                 self._ahead[event.seq] = event
             return
-        self._pieces += event.since(self._expected).pieces
+        news = event.since(self._expected)
+        self._pieces += news.pieces
+        self._scores += news.scores
         self._expected = max(self._expected, event.end)
         if event.is_last:
             self._ending = event
@@ -89,9 +92,19 @@ class Subscription:
 
     def _collect(self) -> Delta:
         seq, pieces, ending = self._read_seq, tuple(self._pieces), self._ending
+        scores = tuple(self._scores)
         self._read_seq += len(pieces)
         self._pieces.clear()
+        self._scores.clear()
         if ending is None:
-            return Delta(seq, pieces)
+            return Delta(seq, pieces, scores=scores)
         self.has_ended = True
-        return Delta(seq, pieces, ending.finish_reason, ending.usage, ending.failure)
+        return Delta(
+            seq,
+            pieces,
+            ending.finish_reason,
+            ending.usage,
+            ending.failure,
+            scores,
+            ending.result,
+        )

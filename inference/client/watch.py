@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from inference.bus.events import Event, Heartbeat, RequestState, RequestView, valid_events
 from inference.client.subscription import Subscription
 from inference.conf import InferenceSettings
-from inference.generation import Failure, FinishReason
+from inference.generation import Failure, FinishReason, TokenScore
 
 MISSING_FOR_S = 4.0  # a request that the bus does not know for so long is lost, not just late
 RECENT_EVENTS = 512
@@ -115,11 +115,14 @@ def tail_for(watch: Watch, view: RequestView, request_id: str) -> Event:
     """
     end = view.logged_end
     pieces: list[str] = []
+    scores: list[TokenScore] = []
     for event in valid_events(watch.recent):
         start = end + len(pieces)
         if event.attempt == view.attempt and event.seq <= start < event.end:
-            pieces += event.pieces[start - event.seq :]
-    return Event(request_id, view.attempt + 1, end, tuple(pieces))
+            news = event.since(start)
+            pieces += news.pieces
+            scores += news.scores
+    return Event(request_id, view.attempt + 1, end, tuple(pieces), scores=tuple(scores))
 
 
 def end_for(watch: Watch, view: RequestView, request_id: str, failure: Failure) -> Event:
@@ -132,4 +135,5 @@ def end_for(watch: Watch, view: RequestView, request_id: str, failure: Failure) 
         tail.pieces,
         finish_reason=FinishReason.ERROR,
         failure=failure,
+        scores=tail.scores,
     )
