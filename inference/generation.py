@@ -242,6 +242,11 @@ class Delta:
         return self.finish_reason is not None
 
 
+def prompt_bytes(prompt: str | tuple[int, ...]) -> int:
+    """Return the size of a raw text; of its tokens, four bytes for each."""
+    return len(prompt.encode()) if isinstance(prompt, str) else 4 * len(prompt)
+
+
 def new_request_id() -> str:
     """Return a fresh random 128-bit id as 32 hexadecimal digits."""
     return secrets.token_hex(16)
@@ -269,6 +274,23 @@ class GenerationRequest:
     prompt: str | tuple[int, ...] | None = None
     tools: tuple[Mapping[str, Any], ...] = ()
     template_options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def subject(self) -> str:
+        """What there is to answer, as the API calls it."""
+        return "messages" if self.prompt is None else "prompt"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to answer."""
+        return not self.messages and not self.prompt
+
+    @property
+    def text_bytes(self) -> int:
+        """Size of what is to be read; a token counts as four bytes."""
+        if self.prompt is not None:
+            return prompt_bytes(self.prompt)
+        return sum(len(message.content.encode()) for message in self.messages)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the request as plain data."""

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar
 
 from inference.exceptions import InvalidRequestError
-from inference.generation import GenerationRequest, Pooling, new_request_id
+from inference.generation import GenerationRequest, Pooling, new_request_id, prompt_bytes
 from inference.messages import Message
 
 
@@ -34,6 +34,21 @@ class EmbeddingRequest:
     truncates: bool = False
     splits: bool = False
     request_id: str = field(default_factory=new_request_id)
+
+    @property
+    def subject(self) -> str:
+        """What is to become vectors, as the API calls it."""
+        return "input"
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no text."""
+        return not self.texts
+
+    @property
+    def text_bytes(self) -> int:
+        """Size of all texts; a token counts as four bytes."""
+        return sum(map(prompt_bytes, self.texts))
 
     def as_dict(self) -> dict[str, Any]:
         """Return the request as plain data."""
@@ -77,6 +92,22 @@ class TokensRequest:
     tokens: tuple[int, ...] = ()
     adds_special_tokens: bool = True
     request_id: str = field(default_factory=new_request_id)
+
+    @property
+    def subject(self) -> str:
+        """What is to be tokenised or written out, as the API calls it."""
+        return "messages" if self.messages else "prompt" if self.text is not None else "tokens"
+
+    @property
+    def is_empty(self) -> bool:
+        """Never: no text has no tokens, and no tokens are no text."""
+        return False
+
+    @property
+    def text_bytes(self) -> int:
+        """Size of the text; a token counts as four bytes."""
+        said = sum(len(message.content.encode()) for message in self.messages)
+        return said + len((self.text or "").encode()) + 4 * len(self.tokens)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the request as plain data."""

@@ -46,9 +46,7 @@ class Bus(ABC):
     # Requests
 
     @abstractmethod
-    def submit(
-        self, request: AnyRequest, *, inbox: str, capacity: int, retry_after_s: int
-    ) -> None:
+    def submit(self, request: AnyRequest, *, inbox: str, capacity: int, retry_after_s: int) -> None:
         """Let a request in and remember it as queued; a second call changes nothing.
 
         Args:

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 from inference.bus.base import Bus, BusConfig, BusHandle
 from inference.bus.events import Claim, Event, Heartbeat, Order, RequestState, RequestView
 from inference.exceptions import QueueFullError
-from inference.generation import GenerationRequest
+from inference.requests import AnyRequest
 
 
 @dataclass(slots=True)
 class _Record:
     """What the bus remembers of one request."""
 
-    request: GenerationRequest
+    request: AnyRequest
     expires_at: float
     inboxes: set[str]
     state: RequestState = RequestState.QUEUED
@@ -50,9 +50,7 @@ class LocalBus(Bus):
         self._inboxes: dict[str, Callable[[list[Event]], None]] = {}
         self._orders: dict[str, Callable[[Order], None]] = {}
 
-    def submit(
-        self, request: GenerationRequest, *, inbox: str, capacity: int, retry_after_s: int
-    ) -> None:
+    def submit(self, request: AnyRequest, *, inbox: str, capacity: int, retry_after_s: int) -> None:
         """Let a request in; see `Bus.submit`."""
         with self._lock:
             self._forget_old()

@@ -26,7 +26,7 @@ from inference.bus.events import (
 )
 from inference.bus.redis_listener import RedisListener
 from inference.exceptions import BusUnavailableError, QueueFullError
-from inference.generation import GenerationRequest
+from inference.requests import AnyRequest
 
 T = TypeVar("T")
 
@@ -78,9 +78,7 @@ class RedisBus(Bus):
         script: Script = self._scripts[name]
         return self._ask(lambda: script(keys=list(keys), args=list(arguments)))
 
-    def submit(
-        self, request: GenerationRequest, *, inbox: str, capacity: int, retry_after_s: int
-    ) -> None:
+    def submit(self, request: AnyRequest, *, inbox: str, capacity: int, retry_after_s: int) -> None:
         """Let a request in; see `Bus.submit`."""
         req, inboxes, _ = _keys(request.request_id)
         answer = self._run(

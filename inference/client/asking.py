@@ -9,9 +9,10 @@ from inference.exceptions import GenerationFailedError, InvalidRequestError
 from inference.generation import Delta, FinishReason, GenerationRequest, Reply, Usage
 from inference.providers import registry
 from inference.providers.transport import ask, post, site_bus
+from inference.requests import AnyRequest
 
 
-async def start(request: GenerationRequest) -> None:
+async def start(request: AnyRequest) -> None:
     """Set an answer going; read it with `follow`. A known `request_id` changes nothing.
 
     Raises:
@@ -24,7 +25,7 @@ async def start(request: GenerationRequest) -> None:
     await _begin(request, await _hub())
 
 
-async def _begin(request: GenerationRequest, hub: Hub) -> None:
+async def _begin(request: AnyRequest, hub: Hub) -> None:
     """Have a provider start; a caller that is cancelled meanwhile leaves nothing half begun."""
     provider = await registry.provider_for(request.model)
     starting = asyncio.ensure_future(provider.start(request, inbox=hub.inbox))
@@ -65,7 +66,7 @@ async def follow(request_id: str, *, from_seq: int = 0) -> AsyncGenerator[Delta,
         hub.close(reader)
 
 
-async def stream_reply(request: GenerationRequest) -> AsyncGenerator[Delta, None]:
+async def stream_reply(request: AnyRequest) -> AsyncGenerator[Delta, None]:
     """Start an answer and yield it; closing the generator before the end cancels it.
 
     Raises:

@@ -5,12 +5,13 @@ from typing import Protocol
 
 from inference.bus.outbox import Output
 from inference.generation import GenerationRequest
+from inference.requests import AnyRequest
 
 
 class Provider(Protocol):
     """Gets requests answered; the answer appears on the bus."""
 
-    async def start(self, request: GenerationRequest, *, inbox: str) -> None:
+    async def start(self, request: AnyRequest, *, inbox: str) -> None:
         """Admit a request and set its answer going.
 
         Args:

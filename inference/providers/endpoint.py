@@ -14,6 +14,7 @@ from inference.providers.endpoints import Candidate, in_turn, wire_limits
 from inference.providers.remote import RemoteSource
 from inference.providers.stage import StageProvider
 from inference.rate_limit import Allowance, spend_one
+from inference.requests import AnyRequest
 
 RATE_SCOPE = "endpoint"
 # What another endpoint of the same model would refuse just so.
@@ -83,7 +84,7 @@ class EndpointProvider:
         self._model = model
         self._candidates = candidates
 
-    async def start(self, request: GenerationRequest, *, inbox: str) -> None:
+    async def start(self, request: AnyRequest, *, inbox: str) -> None:
         """Admit a request and begin its answer; see `Provider.start`."""
         chosen = await self._admitted(in_turn(self._candidates, next(_turns)))
         slots = sum(candidate.server.slots for candidate in chosen)

@@ -9,16 +9,17 @@ from contextlib import aclosing
 from typing import Any
 
 from inference.bus import Bus
-from inference.bus.events import Claim, Heartbeat
+from inference.bus.events import Heartbeat
 from inference.bus.outbox import Output
 from inference.bus.station import Station
 from inference.conf import InferenceSettings, inference_settings
-from inference.exceptions import InferenceError
+from inference.exceptions import InferenceError, InvalidRequestError
 from inference.generation import Failure, FinishReason, GenerationRequest
 from inference.providers.base import TextSource
 from inference.providers.transport import ask, site_bus
 from inference.providers.wire.client import close_client_of_loop
 from inference.providers.worker import check_size
+from inference.requests import AnyRequest
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +60,8 @@ class Stage:
         """Begin to answer a request that was submitted."""
         patience_s = self._settings.queue_patience_s
         claim = self._station.claim(request_id, 0, patience_s=patience_s)
-        if claim is not None:
-            self._spawn(self._tell(source, claim), request_id)
+        if claim is not None and isinstance(claim.request, GenerationRequest):
+            self._spawn(self._tell(source, claim.request), request_id)
 
     def _spawn(self, work: Coroutine[Any, Any, None], request_id: str) -> None:
         def begin() -> None:
@@ -72,12 +73,12 @@ class Stage:
 
         self._loop.call_soon_threadsafe(begin)
 
-    async def _tell(self, source: TextSource, claim: Claim) -> None:
-        request_id = claim.request.request_id
+    async def _tell(self, source: TextSource, request: GenerationRequest) -> None:
+        request_id = request.request_id
         outbox = self._station.outbox
         try:
             async with asyncio.timeout(self._settings.request_timeout_s):
-                async with aclosing(source.stream(claim.request)) as outputs:
+                async with aclosing(source.stream(request)) as outputs:
                     async for output in outputs:
                         outbox.put([output])
         except asyncio.CancelledError:
@@ -123,8 +124,14 @@ class StageProvider:
         self._source = source
         self._slots = slots
 
-    async def start(self, request: GenerationRequest, *, inbox: str) -> None:
-        """Admit a request and begin its answer; see `Provider.start`."""
+    async def start(self, request: AnyRequest, *, inbox: str) -> None:
+        """Admit a request and begin its answer; see `Provider.start`.
+
+        Raises:
+            InvalidRequestError: as there, or something else than an answer is wanted.
+        """
+        if not isinstance(request, GenerationRequest):
+            raise InvalidRequestError(f"{request.model} writes answers and nothing else")
         settings = inference_settings()
         check_size(request, settings)
         bus = site_bus()

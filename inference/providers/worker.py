@@ -15,9 +15,10 @@ from inference.exceptions import (
     ModelNotFoundError,
     ModelUnavailableError,
 )
-from inference.generation import Failure, FinishReason, GenerationRequest
+from inference.generation import Failure, FinishReason
 from inference.messages import images_of
 from inference.providers.transport import ask, post, site_bus
+from inference.requests import AnyRequest, EmbeddingRequest
 
 TASK = "inference.generate"
 
@@ -44,7 +45,7 @@ def publish_task(model: str, request_id: str, attempt: int) -> None:
 class WorkerProvider:
     """Requests for models that workers hold."""
 
-    async def start(self, request: GenerationRequest, *, inbox: str) -> None:
+    async def start(self, request: AnyRequest, *, inbox: str) -> None:
         """Admit a request and publish its task; see `Provider.start`."""
         settings = inference_settings()
         check_size(request, settings)
@@ -76,21 +77,21 @@ class WorkerProvider:
         raise ModelUnavailableError(model)
 
 
-def check_size(request: GenerationRequest, settings: InferenceSettings) -> None:
+def check_size(request: AnyRequest, settings: InferenceSettings) -> None:
     """Refuse a request that is empty or larger than the bus should carry.
 
     Raises:
-        InvalidRequestError: it has no messages, too much text, or too many or too large images.
+        InvalidRequestError: it says nothing, or too much, or has too many or too large images.
     """
-    limit_bytes = settings.prompt_bytes
-    if not request.messages:
-        raise InvalidRequestError("there is no message to answer", param="messages")
-    size = sum(len(message.content.encode()) for message in request.messages)
-    if size > limit_bytes:
+    if request.is_empty:
+        raise InvalidRequestError("there is no message to answer", param=request.subject)
+    size = request.text_bytes
+    if size > settings.prompt_bytes:
         raise InvalidRequestError(
-            f"the messages have {size} bytes, the limit is {limit_bytes}", param="messages"
+            f"the {request.subject} have {size} bytes, the limit is {settings.prompt_bytes}",
+            param=request.subject,
         )
-    images = images_of(request.messages)
+    images = [] if isinstance(request, EmbeddingRequest) else images_of(request.messages)
     if len(images) > settings.images_per_request:
         raise InvalidRequestError(
             f"the messages have {len(images)} images, the limit is {settings.images_per_request}",

@@ -9,8 +9,17 @@ import pytest
 from inference.bus import Bus
 from inference.bus.events import Event, Heartbeat, Order, RequestState, Tally
 from inference.exceptions import QueueFullError, RequestExpiredError
-from inference.generation import Failure, FinishReason, GenerationRequest, SamplingParams, Usage
+from inference.generation import (
+    Failure,
+    FinishReason,
+    GenerationRequest,
+    LikelyToken,
+    SamplingParams,
+    TokenScore,
+    Usage,
+)
 from inference.messages import Message, Role
+from inference.requests import AnyRequest, EmbeddingRequest, TokensRequest
 from tests.support.ports import wait_until
 
 
@@ -19,7 +28,7 @@ def a_request(text: str = "Hello 你好 👋", model: str = "m") -> GenerationRe
     return GenerationRequest(model, (Message(Role.USER, text),), params)
 
 
-def submit(bus: Bus, request: GenerationRequest, *, capacity: int = 10, inbox: str = "web") -> None:
+def submit(bus: Bus, request: AnyRequest, *, capacity: int = 10, inbox: str = "web") -> None:
     bus.submit(request, inbox=inbox, capacity=capacity, retry_after_s=2)
 
 
@@ -378,3 +387,59 @@ def test_many_threads_publish_without_losing_anything(bus: Bus) -> None:
         event = inbox.next()
         heard[event.request_id].append(event.seq)
     assert all(seqs == list(range(50)) for seqs in heard.values())
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        GenerationRequest("m", prompt="Once upon a time, 从前"),
+        GenerationRequest("m", prompt=(3, 1, 4)),
+        GenerationRequest(
+            "m",
+            (Message(Role.USER, "What is the weather?"),),
+            tools=({"type": "function", "function": {"name": "weather", "parameters": {}}},),
+            template_options={"enable_thinking": False},
+        ),
+        EmbeddingRequest("m", ("one", (2, 3)), pooling="cls", truncates=True),
+        TokensRequest("m", text="some words", adds_special_tokens=False),
+        TokensRequest("m", messages=(Message(Role.USER, "hi"),)),
+        TokensRequest("m", tokens=(7, 8)),
+    ],
+    ids=[
+        "text",
+        "tokens",
+        "tools",
+        "vectors",
+        "text to tokens",
+        "talk to tokens",
+        "tokens to text",
+    ],
+)
+def test_every_kind_of_request_arrives_as_it_was(bus: Bus, request_: AnyRequest) -> None:
+    submit(bus, request_)
+
+    claim = bus.claim(request_.request_id, attempt=0, worker_id="w")
+
+    assert claim is not None
+    assert claim.request == request_
+
+
+def test_scores_and_results_travel_in_frames_and_logs(bus: Bus) -> None:
+    inbox, request = Inbox(bus), a_request()
+    submit(bus, request)
+    bus.claim(request.request_id, attempt=0, worker_id="w")
+    half = LikelyToken("\ufffd", b"\xe4\xbd", -0.25)
+    score = TokenScore(half, (half, LikelyToken("你", "你".encode(), -1.5)))
+    event = Event(request.request_id, 0, 0, ("",), scores=(score,))
+    end = Event(
+        request.request_id,
+        0,
+        1,
+        finish_reason=FinishReason.STOP,
+        result={"width": 2, "vectors": b"\x00\x01"},
+    )
+
+    bus.publish({"web": [event, end]}, {request.request_id: [event, end]})
+
+    assert [inbox.next(), inbox.next()] == [event, end]
+    assert bus.inspect([request.request_id])[request.request_id].log == (event, end)

@@ -10,7 +10,7 @@ from inference.bus.events import Claim, Event, RequestState, logged_pieces
 from inference.bus.local import LocalBus
 from inference.bus.outbox import Outbox, Output
 from inference.exceptions import BusUnavailableError
-from inference.generation import Failure, FinishReason, GenerationRequest
+from inference.generation import Failure, FinishReason, GenerationRequest, LikelyToken, TokenScore
 from inference.messages import Message, Role
 from tests.support.ports import wait_until
 
@@ -160,3 +160,18 @@ def test_a_failure_ends_an_answer_and_what_comes_later_is_dropped(
     assert outbox.open_requests() == []
     [end] = log_of(bus, claim)
     assert (end.pieces, end.failure) == ((), Failure("engine_error", "broken"))
+
+
+def test_scores_stay_with_their_tokens_in_frames_and_log(bus: FlakyBus, outbox: Outbox) -> None:
+    claim = a_claim(bus)
+    request_id = claim.request.request_id
+    scores = [TokenScore(LikelyToken(str(n), str(n).encode(), -n)) for n in range(30)]
+    outbox.open(claim)
+
+    outbox.put([Output(request_id, (score.token.text,), scores=(score,)) for score in scores])
+    say(outbox, claim, [], is_last=True)
+
+    for events in (bus.frames, log_of(bus, claim)):
+        for event in events:
+            assert [score.token.text for score in event.scores] == list(event.pieces)
+        assert sum(len(event.scores) for event in events) == 30

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from inference.bus.events import Event
 from inference.client.subscription import Subscription
-from inference.generation import Delta, Failure, FinishReason
+from inference.generation import Delta, Failure, FinishReason, LikelyToken, TokenScore
 
 RID = "a" * 32
 
@@ -102,3 +102,14 @@ async def test_shuffled_and_repeated_events_give_the_same_text() -> None:
             reader.take([arrived])
 
         assert "".join(delta.text for delta in await read_all(reader)) == "".join(text)
+
+
+async def test_scores_come_once_and_with_their_tokens() -> None:
+    reader, _ = a_reader(from_seq=1)
+    scores = tuple(TokenScore(LikelyToken(text, text.encode(), -1.0)) for text in "abc")
+    first = Event(RID, 0, 0, ("a", "b"), scores=scores[:2])
+    again = Event(RID, 0, 1, ("b", "c"), scores=scores[1:])
+
+    reader.take([first, again, event(3, is_last=True)])
+
+    assert await read_all(reader) == [Delta(1, ("b", "c"), FinishReason.STOP, scores=scores[1:])]
