@@ -13,7 +13,7 @@ from inference.bus.outbox import Output
 from inference.bus.station import Station
 from inference.conf import InferenceSettings
 from inference.exceptions import EngineLostError, InferenceError
-from inference.generation import Failure, FinishReason, GenerationRequest
+from inference.generation import Failure, FinishReason
 from inference.messages import Message, Role
 from inference.worker.engine_protocol import Engine, StepOutput, check_carried
 from inference.worker.tally import tally_of
@@ -165,10 +165,6 @@ class EngineHost:
     def _submit(self, claim: Claim) -> None:
         """Give a claimed request to the engine; after a lost worker, from the text it had sent."""
         request = claim.request
-        if not isinstance(request, GenerationRequest):
-            refusal = Failure("invalid_request", f"{request.model} writes answers and nothing else")
-            self._refuse(request.request_id, refusal)
-            return
         request_id, params = request.request_id, request.params
         prefix = claim.prefix
         messages: Sequence[Message] = request.messages
