@@ -1,0 +1,1 @@
+"""Grammars: from a JSON schema, an expression or a list of functions to masks over tokens."""
