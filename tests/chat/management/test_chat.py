@@ -117,64 +117,55 @@ def test_the_rich_style_through_every_command(tmp_path: Path):
     assert status == 0
 
 
-def test_ctrl_c_stops_an_answer_and_sigterm_the_chat(tmp_path: Path):
-    model = save_wordy_model(tmp_path / "wordy", seed=3)
-    options = ("--model-path", str(model), "--max-new-tokens", "2000", "--multiline")
-    with terminal("chat", *options, "--no-history", folder=tmp_path) as user:
-        for _ in range(2):
-            user.wait_for("Human [ctrl-d/z on empty line to end]: ", timeout_s=READY_S)
-            user.type("Tell me")
-            user.type("everything.")
-            user.press(CTRL_D)
-            user.wait_for("Assistant: ")
-            user.press(CTRL_C)
-            user.wait_for("stopped generation.")
-        user.wait_for("Human [ctrl-d/z on empty line to end]: ")
-        user.type("Once more.")
-        user.press(CTRL_D)
-        user.wait_for("Assistant: ")
+def test_the_programmatic_style_through_every_command(tmp_path: Path):
+    model = save_wordy_model(tmp_path / "wordy", seed=3)  # it talks until somebody stops it
+    talk = {
+        "template_name": "vicuna_v1.1",
+        "system_message": "Be brief.",
+        "roles": ["USER", "ASSISTANT"],
+        "messages": [["USER", "你好"], ["ASSISTANT", "Hi."]],
+        "offset": 0,
+    }
+    (tmp_path / "talk.json").write_text(json.dumps(talk), encoding="utf-8")
+    arguments = ("--model-path", str(model), "--style", "programmatic", "--max-new-tokens", "2000")
+    template = ("--conv-template", "vicuna_v1.1")
+    # A variable that names a Redis must not matter: the model is held here.
+    redis = {"REDIS_URL": "redis://127.0.0.1:1/0"}
+    with terminal("chat", *arguments, *template, folder=tmp_path, **redis) as user:
+
+        def send(text: str) -> None:
+            user.type(f"{text}{END_OF_MESSAGE.rstrip()}")
+
+        send("Tell me\neverything.")  # the terminal's own echo comes before the model is there
+        user.wait_for("[!OP:USER]: Tell me\r\neverything.", timeout_s=READY_S)
+        user.wait_for("[!OP:ASSISTANT]: ")
+        user.press(CTRL_C)
+        user.wait_for("stopped generation.")
+        send(f"!!load {tmp_path / 'talk'}")
+        user.wait_for("[!OP:ASSISTANT]: Hi.")
+        send(f"!!save {tmp_path / 'copy'}")
+        user.wait_for("saving...")
+        send("!!regen")
+        user.wait_for("[!OP:USER]: 你好")
+        user.wait_for("[!OP:ASSISTANT]: ")
+        user.press(CTRL_C)
+        user.wait_for("stopped generation.")
+        send(f"!!load {tmp_path / 'copy'}")
+        user.wait_for("[!OP:ASSISTANT]: Hi.")
+        send("!!remove")
+        user.wait_for("removing last message...")
+        send("!!remove")
+        user.wait_for("No messages to remove.")
+        send("!!reset")
+        user.wait_for("resetting...")
+        send("Once more.")
+        user.wait_for("[!OP:ASSISTANT]: ")
         user.signal(signal.SIGTERM)
         status = user.end()
 
+    assert json.loads((tmp_path / "copy.json").read_text(encoding="utf-8")) == talk
     assert "Traceback" not in user.screen
     assert status == 128 + signal.SIGTERM
-
-
-def run_chat(folder: Path, *arguments: str, typed: str = "", **extra: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "manage.py", "chat", *arguments],
-        cwd=ROOT,
-        env={**Site(folder).environment, **extra},
-        input=typed,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=READY_S,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-def test_the_programmatic_style_in_a_pipe(tmp_path: Path):
-    typed = "".join(
-        f"{text}{END_OF_MESSAGE}"
-        for text in ["你好\n!", "!!regen", "!!remove", "!!remove", "!!exit", "never read"]
-    )
-
-    # A variable that names a Redis must not matter: the model is held here.
-    status, output, errors = run_chat(
-        tmp_path,
-        *("--model-path", DEMO_SMALL, "--style", "programmatic", "--conv-template", "vicuna_v1.1"),
-        typed=typed,
-        REDIS_URL="redis://127.0.0.1:1/0",
-    )
-
-    lines = output.splitlines()
-    assert lines[:2] == ["[!OP:USER]: 你好", "!"]
-    assert lines[2].startswith("[!OP:ASSISTANT]: ")
-    assert output.count("[!OP:ASSISTANT]: ") == 2
-    assert "No messages to remove." in lines
-    assert lines[-2:] == ["[!OP:USER]: !!exit", "exit..."]
-    assert "Traceback" not in errors
-    assert status == 0
 
 
 def test_a_server_is_asked_stopped_and_heard_when_it_complains(tmp_path: Path):
@@ -215,6 +206,35 @@ def test_a_server_is_asked_stopped_and_heard_when_it_complains(tmp_path: Path):
     assert "secret" not in user.screen
     assert "Traceback" not in user.screen
     assert status == 0
+
+
+def test_it_works_in_a_pipe_and_ends_when_nobody_reads(tmp_path: Path):
+    with openai_server() as server:
+        server.body = events(piece("Good evening."))
+        piped = subprocess.run(
+            [sys.executable, "manage.py", "chat", "--server", server.address],
+            cwd=ROOT,
+            env=Site(tmp_path).environment,
+            input="Hello\n你好",
+            capture_output=True,
+            encoding="utf-8",
+            timeout=READY_S,
+        )
+        unread = subprocess.run(
+            f"yes | {sys.executable} manage.py chat --server {server.address} | head -1",
+            cwd=ROOT,
+            env=Site(tmp_path).environment,
+            shell=True,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=READY_S,
+        )
+
+    assert piped.stdout == "Human: Assistant: Good evening.\n" * 2 + "Human: exit...\n"
+    assert piped.returncode == 0
+    assert unread.stdout == "Human: Assistant: Good evening.\n"
+    assert "Traceback" not in piped.stderr + unread.stderr
+    assert "Broken" not in unread.stderr
 
 
 @pytest.mark.parametrize(
