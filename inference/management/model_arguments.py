@@ -37,6 +37,11 @@ def add_model_arguments(parser: ArgumentParser) -> None:
     )
     add_loading_arguments(group)
     group.add_argument(
+        "--base-model-path",
+        metavar="PATH_OR_ID",
+        help="where a model is an adapter, its base; the one it names if left",
+    )
+    group.add_argument(
         "--max-batch", type=int, default=16, metavar="N", help="answers generated at a time"
     )
     group.add_argument(
@@ -128,6 +133,7 @@ def spec_options(options: dict[str, Any]) -> dict[str, Any]:
         "context_length": window_of(options),
         "conv_template": options["conv_template"],
         "draft_model_path": options["draft_model_path"],
+        "base_model_path": options["base_model_path"],
         "load_options": loading,
         "engine_options": {name: options[name] for name in ENGINE},
     }
@@ -146,6 +152,7 @@ def for_another_model(options: dict[str, Any]) -> dict[str, Any]:
         **options,
         "conv_template": None,
         "draft_model_path": None,
+        "base_model_path": None,
         "engine_options": engine_options,
         "load_options": loading,
     }

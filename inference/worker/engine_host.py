@@ -4,7 +4,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from inference.bus import Bus
@@ -13,7 +13,7 @@ from inference.bus.outbox import Output
 from inference.bus.station import Station
 from inference.conf import InferenceSettings
 from inference.exceptions import EngineLostError, InferenceError
-from inference.generation import Failure, FinishReason
+from inference.generation import Failure, FinishReason, GenerationRequest
 from inference.messages import Message, Role
 from inference.worker.engine_protocol import Engine, StepOutput, check_carried
 from inference.worker.tally import tally_of
@@ -65,6 +65,7 @@ class EngineHost:
         facts: what is known about the model; most of it goes into the heartbeat.
         on_fatal: called with a reason when the engine thread is dead or stuck; the heartbeat has
             stopped by then.
+        adapters: the engine's adapters by the names they answer to; other names are the model's.
 
     Attributes:
         on_room: called after a step that ended an answer.
@@ -79,9 +80,11 @@ class EngineHost:
         settings: InferenceSettings,
         facts: ModelFacts,
         on_fatal: Callable[[str], None],
+        adapters: Mapping[str, str] | None = None,
     ) -> None:
         self.names = tuple(names)
         self.facts = facts
+        self._adapters = adapters or {}
         self._engine = engine
         self._settings = settings
         self._on_fatal = on_fatal
@@ -133,7 +136,7 @@ class EngineHost:
         Raises:
             InferenceError: it cannot be written.
         """
-        return self._engine.prompt_text(messages)
+        return self._engine.prompt_text(messages, adapter=self._adapters.get(self.names[0], ""))
 
     @property
     def takes_images(self) -> bool:
@@ -165,6 +168,10 @@ class EngineHost:
     def _submit(self, claim: Claim) -> None:
         """Give a claimed request to the engine; after a lost worker, from the text it had sent."""
         request = claim.request
+        if not isinstance(request, GenerationRequest):
+            refusal = Failure("invalid_request", f"{request.model} writes answers and nothing else")
+            self._refuse(request.request_id, refusal)
+            return
         request_id, params = request.request_id, request.params
         prefix = claim.prefix
         messages: Sequence[Message] = request.messages
@@ -180,7 +187,8 @@ class EngineHost:
             self._prefixes[request_id] = len(prefix)
         try:
             check_carried(params)
-            self._engine.submit(request_id, messages=messages, params=params)
+            adapter = self._adapters.get(request.model, "")
+            self._engine.submit(request_id, messages=messages, params=params, adapter=adapter)
         except InferenceError as error:
             self._refuse(request_id, Failure(error.code, str(error)))
         except Exception:  # the engine lives on; this request does not

@@ -127,15 +127,26 @@ class Engine(Protocol):
     """Answers many requests step by step; `step` is called from one thread, the rest from any."""
 
     def submit(
-        self, request_id: str, *, messages: Sequence[Message], params: SamplingParams
+        self,
+        request_id: str,
+        *,
+        messages: Sequence[Message],
+        params: SamplingParams,
+        adapter: str = "",
     ) -> None:
         """Let a conversation be answered; an assistant's last message is continued.
+
+        Args:
+            request_id: names the answer.
+            messages: the conversation.
+            params: how to answer.
+            adapter: the adapter that answers; empty is the bare model.
 
         Raises:
             InferenceError: it cannot be.
         """
 
-    def prompt_text(self, messages: Sequence[Message]) -> str:
+    def prompt_text(self, messages: Sequence[Message], *, adapter: str = "") -> str:
         """Return the text that the model reads for a conversation.
 
         Raises:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +10,7 @@ from inference.bus import Bus
 from inference.chat_templates.families import family_for, family_named
 from inference.conf import InferenceSettings
 from inference.exceptions import InvalidRequestError
+from inference.worker.adapters import AdapterSpec, load_adapters, main_names
 from inference.worker.engine_host import EngineHost, ModelFacts
 
 if TYPE_CHECKING:
@@ -35,13 +36,16 @@ class ModelSpec:
 
     Attributes:
         path: local folder, or id on the hub.
-        names: names it is served under; the first one is the main one.
+        names: names it is served under, those of its adapters among them; the first one is the
+            main one.
         device: where it runs; `auto` takes the best that is there.
         max_batch: answers generated at the same time.
         context_length: window in tokens; None takes the model's own.
         conv_template: family whose chat template is used instead of the model's own; None for its
             own, or the one its name tells.
         draft_model_path: folder or hub id of a smaller model that guesses ahead; None for none.
+        base_model_path: where the path is an adapter's, its base; None for the one it names.
+        adapters: fine-tunings that share its weights.
         load_options: how to load it, as `inference.loading.load_model` takes it.
         engine_options: fields of `inference.engine.config.EngineConfig`; None leaves its default.
     """
@@ -53,6 +57,8 @@ class ModelSpec:
     context_length: int | None = None
     conv_template: str | None = None
     draft_model_path: str | None = None
+    base_model_path: str | None = None
+    adapters: tuple[AdapterSpec, ...] = ()
     load_options: dict[str, Any] = field(default_factory=dict)
     engine_options: dict[str, Any] = field(default_factory=dict)
 
@@ -191,8 +197,10 @@ def host_model(
     """
     from inference.engine.llm_engine import LLMEngine
     from inference.engine.placement import input_device
+    from inference.worker.own_weights import kept_by_own_kernels
 
     template = family_named(spec.conv_template) if spec.conv_template else None
+    spec = replace(spec, **kept_by_own_kernels(spec, device_of(spec)))
     loaded = load_spec(spec)
     if template is None and not loaded.tokenizer.chat_template:
         template = family_for(spec.path)
@@ -202,6 +210,12 @@ def host_model(
         engine_config(spec, loaded),
         template=template,
         pooling=loaded.pooling,
+        adapters=load_adapters(
+            spec.adapters,
+            loaded.tokenizer,
+            with_templates=spec.conv_template is None,
+            use_modelscope=spec.load_options.get("use_modelscope", False),
+        ),
         processor=loaded.processor,
         draft_model=load_draft_model(spec, loaded),
         channel=channel,
@@ -217,5 +231,11 @@ def host_model(
     )
     logger.info("%s on %s in %s: %s", spec.names[0], facts.device, facts.dtype, facts.description)
     return EngineHost(
-        engine, names=spec.names, bus=bus, settings=settings, facts=facts, on_fatal=on_fatal
+        engine,
+        names=spec.names,
+        bus=bus,
+        settings=settings,
+        facts=facts,
+        on_fatal=on_fatal,
+        adapters=main_names(spec.adapters),
     )

@@ -17,6 +17,7 @@ from inference.providers.worker import queue_of
 from inference.worker.engine_host import EngineHost
 from inference.worker.hosts import add_host, remove_hosts
 from inference.worker.model_specs import ModelSpec, host_model
+from inference.worker.shared_bases import share_bases
 
 if TYPE_CHECKING:
     from inference.engine.parallel.channel import PlanChannel
@@ -64,8 +65,8 @@ def start_hosts(
     """
     hosts: list[EngineHost] = []
     try:
-        for spec in specs:
-            say(f"Loading {spec.names[0]} from {spec.path} …")
+        for spec in share_bases(specs):
+            say(f"Loading {', '.join(spec.names)} from {spec.path} …")
             host = host_model(spec, bus=bus, settings=settings, on_fatal=on_fatal, channel=channel)
             hosts.append(host)
             add_host(host)
@@ -80,12 +81,14 @@ def start_hosts(
 
 def _register(spec: ModelSpec, host: EngineHost) -> None:
     """Give the models their cards; a worker without a database serves all the same."""
-    facts = read_card(spec.path)
+    paths = {name: adapter.path for adapter in spec.adapters for name in adapter.names}
     try:
         for name in spec.names:
+            path = paths.get(name, spec.path)
+            facts = read_card(path)
             services.register_model(
                 name=name,
-                path=spec.path,
+                path=path,
                 context_length=host.context_length or None,
                 takes_images=host.takes_images,
                 organisation=facts.organisation,

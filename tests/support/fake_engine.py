@@ -73,7 +73,12 @@ class FakeEngine:
         self._cancelled: set[str] = set()
 
     def submit(
-        self, request_id: str, *, messages: Sequence[Message], params: SamplingParams
+        self,
+        request_id: str,
+        *,
+        messages: Sequence[Message],
+        params: SamplingParams,
+        adapter: str = "",
     ) -> None:
         """Queue an answer; the prompt "bad" is refused."""
         if messages[-1].content == "bad":
@@ -90,7 +95,7 @@ class FakeEngine:
             self._waiting[request_id] = FakeSequence(begin, end, begin, reason)
             self._changed.notify_all()
 
-    def prompt_text(self, messages: Sequence[Message]) -> str:
+    def prompt_text(self, messages: Sequence[Message], *, adapter: str = "") -> str:
         """Show a conversation as its last message."""
         return messages[-1].content
 

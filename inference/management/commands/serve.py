@@ -12,6 +12,7 @@ from inference.client import close_client
 from inference.conf import inference_settings
 from inference.demo_models import demo_model_folders
 from inference.exceptions import InferenceError
+from inference.management.adapter_arguments import add_adapter_argument
 from inference.management.bad_input import refusals, refuse
 from inference.management.model_arguments import (
     add_model_arguments,
@@ -32,6 +33,7 @@ from inference.worker.serving import (
     stop_hosts,
     task_threads,
 )
+from inference.worker.shared_bases import with_adapters
 
 # Above what the consumers take, so that they can answer a large event instead of being cut off.
 WEBSOCKET_BYTES = 256 * 1024
@@ -63,6 +65,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--no-demo-models", action="store_true", help="leave the demo models out"
         )
+        add_adapter_argument(parser)
         add_model_arguments(parser)
 
     def handle(self, **options: Any) -> None:
@@ -135,7 +138,12 @@ class Command(BaseCommand):
             for name, folder in demo.items()
         ]
         with refusals():
-            specs += [parse_spec(text, **common) for text in options["model"]]
+            asked = [parse_spec(text, **common) for text in options["model"]]
+            # Adapters belong to the models that were asked for, else to the demo models.
+            if asked:
+                specs += with_adapters(asked, options["adapter"])
+            else:
+                specs = with_adapters(specs, options["adapter"])
             check_names(specs)
         return specs
 

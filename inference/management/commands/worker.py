@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from django.core.management.base import BaseCommand, CommandError
 
 from inference.conf import inference_settings
+from inference.management.adapter_arguments import add_adapter_argument
 from inference.management.bad_input import refusals, refuse
 from inference.management.model_arguments import add_model_arguments, spec_options
 from inference.providers.transport import close_site_bus, site_bus
@@ -20,6 +21,7 @@ from inference.worker.serving import (
     stop_hosts,
     task_threads,
 )
+from inference.worker.shared_bases import with_adapters
 
 if TYPE_CHECKING:
     from inference.engine.parallel.channel import PlanChannel
@@ -62,6 +64,7 @@ class Command(BaseCommand):
             action="store_true",
             help="deal every weight out to the processes that torchrun starts; one model a worker",
         )
+        add_adapter_argument(parser)
         add_model_arguments(parser)
 
     def handle(self, **options: Any) -> None:
@@ -146,6 +149,7 @@ class Command(BaseCommand):
             for path, entry in zip(paths, names, strict=True)
         ]
         with refusals():
+            specs = with_adapters(specs, options["adapter"])
             check_names(specs)
         return specs
 
