@@ -19,6 +19,10 @@ LEGACY_FILES: dict[str, Method] = {"quantize_config.json": "gptq", "quant_config
 """Where quantizers wrote their settings before they went into config.json."""
 
 
+KEPT = ("desc_act", "sym", "zero_point", "version")
+"""Of those settings, what has the same name in config.json."""
+
+
 @dataclass(frozen=True, slots=True)
 class QuantizedCheckpoint:
     """Weights that were quantized beforehand.
@@ -103,5 +107,5 @@ def legacy_settings(folder: Path) -> dict[str, Any] | None:
             settings = QuantizedCheckpoint(method, int(bits), int(group)).settings()
         except (OSError, ValueError, TypeError, AttributeError) as error:
             raise ModelLoadError(f"{name} of {folder.name!r} cannot be read: {error}") from error
-        return {**settings, **{key: found[key] for key in ("desc_act", "sym") if key in found}}
+        return {**settings, **{key: found[key] for key in KEPT if key in found}}
     return None

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import GenerationConfig, PreTrainedConfig, PreTrainedModel
 from transformers.distributed.configuration_utils import DistributedConfig
 from transformers.utils import logging as transformers_logging
 
@@ -54,6 +54,8 @@ def load_weights(
     )
     check_fits(candidate, options, ranks=ranks)
     extra = _placement(options, ranks)
+    if place != folder:
+        extra["generation_config"] = _generation_config(folder, config)
     quantization = quantization_config(options, dtype)
     if quantization is not None:
         extra["quantization_config"] = quantization
@@ -76,6 +78,13 @@ def load_weights(
     logger.debug("loaded %s in %s", folder.name, dtype)
     loaded: PreTrainedModel = model
     return loaded
+
+
+def _generation_config(folder: Path, config: PreTrainedConfig) -> GenerationConfig:
+    """Return what the model's own folder says of generation, which lies elsewhere than weights."""
+    if (folder / "generation_config.json").is_file():
+        return GenerationConfig.from_pretrained(folder)
+    return GenerationConfig.from_model_config(config)
 
 
 def _check_ranks(folder: Path, config: PreTrainedConfig, ranks: int) -> None:
