@@ -153,10 +153,9 @@ def words_of(body: bytes) -> str:
     """Return the sentence in an error's body, wherever servers put it, with its code if any."""
     text = body.decode("utf-8", "replace").strip()
     try:
-        data = json.loads(text)
-    except ValueError:
+        return sentence_in(json.loads(text))
+    except (ValueError, RecursionError):
         return " ".join(text.split())[:DETAIL_CHARS]
-    return sentence_in(data)
 
 
 def sentence_in(data: Any) -> str:
@@ -186,4 +185,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         moment = parsedate_to_datetime(value)
     except ValueError:
         return None
+    if moment.tzinfo is None:  # as the zone -0000 is read
+        moment = moment.replace(tzinfo=UTC)
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())

@@ -6,9 +6,10 @@ import pytest
 
 from inference.exceptions import ProviderError
 from inference.generation import FinishReason, Usage
+from inference.providers.gemini import Gemini
 from tests.support.dialect_contract import DialectContract
 from tests.support.dialect_under_test import ANSWER
-from tests.support.wire_server import JSON, Canned, a_request, a_server, ask, sse
+from tests.support.wire_server import FAST, JSON, Canned, a_request, a_server, ask, sse
 
 COUNTS = {"promptTokenCount": 11, "candidatesTokenCount": 5, "thoughtsTokenCount": 2}
 
@@ -170,3 +171,30 @@ async def test_half_a_whole_answer_is_an_error(wire):
         await ask(a_server("gemini", wire.url, options={"stream": False}))
 
     assert caught.value.code == "provider_protocol"
+
+
+@pytest.mark.parametrize("body", [b"slow down", b"[" * 100_000, b'{"error": {"details": [{}, 7]}}'])
+async def test_a_refusal_in_any_form_is_told_without_a_wait(wire, body):
+    wire.answer(Canned((body,), status=429, media_type=JSON))
+
+    with pytest.raises(ProviderError) as caught:
+        await ask(a_server("gemini", wire.url), limits=replace(FAST, tries=1))
+
+    assert (caught.value.code, caught.value.retry_after_s) == ("provider_rate_limited", None)
+
+
+@pytest.mark.parametrize(("dialect", "name"), [("gemini", "topP"), ("cohere", "p")])
+async def test_a_parameter_the_endpoint_drops_is_not_sent(wire, dialect, name):
+    wire.answer(Canned.of_json({}, status=404))
+    server = a_server(dialect, wire.url, dropped_params=frozenset({"top_p", "temperature"}))
+
+    with pytest.raises(ProviderError):
+        await ask(server)
+
+    sent = wire.heard[0].json
+    assert not {name, "temperature"} & {*sent, *sent.get("generationConfig", {})}
+
+
+@pytest.mark.parametrize(("value", "is_one"), [("OFF", True), ("off", False), ([], False)])
+def test_a_threshold_is_one_of_googles(value, is_one):
+    assert Gemini.options["safety"](value) is is_one
