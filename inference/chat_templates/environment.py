@@ -12,6 +12,19 @@ from jinja2 import nodes
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from inference.exceptions import InvalidRequestError
+
+STUMBLES = (
+    jinja2.TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What a template that does not fit its conversation raises."""
+
 
 class GenerationTag(jinja2.ext.Extension):
     """Renders `{% generation %}…{% endgeneration %}`, which marks an assistant's own words.
@@ -66,3 +79,17 @@ def compile_template(source: str) -> jinja2.Template:
         jinja2.TemplateSyntaxError: the text is no template.
     """
     return _environment().from_string(source)
+
+
+def render_source(source: str, **values: Any) -> str:
+    """Render a Jinja text.
+
+    Raises:
+        InvalidRequestError: it is no template, refuses the conversation, or stumbles over it.
+    """
+    try:
+        return compile_template(source).render(**values)
+    except STUMBLES as error:
+        raise InvalidRequestError(
+            f"the model's chat template refuses the conversation: {error}", param="messages"
+        ) from error

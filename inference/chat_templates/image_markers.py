@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import jinja2
-
-from inference.chat_templates.environment import compile_template
+from inference.chat_templates.environment import render_source
+from inference.exceptions import InvalidRequestError
 from inference.messages import ImagePart, Message
 
 PROBE = "\N{WHITE SQUARE}words\N{WHITE SQUARE}"
@@ -65,8 +64,8 @@ def _shows_parts(source: str) -> bool:
 def _try(source: str, content: Any) -> str:
     """Render one message; "" where the template refuses it."""
     try:
-        return compile_template(source).render(
-            messages=[{"role": "user", "content": content}], add_generation_prompt=False
+        return render_source(
+            source, messages=[{"role": "user", "content": content}], add_generation_prompt=False
         )
-    except (jinja2.TemplateError, TypeError, ValueError):
+    except InvalidRequestError:
         return ""

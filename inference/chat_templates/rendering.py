@@ -1,17 +1,16 @@
 """From messages to the text of a prompt."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import jinja2
-
+from inference.chat_templates.begun import split_begun
 from inference.chat_templates.control_tokens import TemplatedTokenizer, control_tokens
 from inference.chat_templates.defusing import defuse
-from inference.chat_templates.environment import compile_template
+from inference.chat_templates.environment import render_source
 from inference.chat_templates.families import DEFAULT_FAMILY, ChatTemplate, family_named
-from inference.chat_templates.image_markers import marked, template_messages
+from inference.chat_templates.image_markers import marked
+from inference.chat_templates.own_template import own_template, render_own
 from inference.exceptions import InvalidRequestError
 from inference.messages import Message, Role
 
@@ -62,11 +61,11 @@ def render_prompt(
     Raises:
         InvalidRequestError: there is no message, or the template refuses the conversation.
     """
-    own = _own_template(tokenizer)
+    own = own_template(tokenizer)
     specials = control_tokens(tokenizer, template_source=own or "") | {image_marker}
     safe = _defused(messages, specials)
     if template is None and own is not None:
-        text = _render_own(
+        text = render_own(
             own,
             tokenizer,
             safe,
@@ -102,12 +101,39 @@ def render_family(
         InvalidRequestError: there is no message, the family has no layout, or it refuses the
             conversation.
     """
-    messages, begun = _split(messages, add_generation_prompt=add_generation_prompt)
+    messages, begun = split_begun(messages, add_generation_prompt=add_generation_prompt)
+    if not begun:
+        return _render_layout(template, messages, add_generation_prompt=add_generation_prompt)
+    # What stands before an answer's first word is often more than the generation prompt: a space.
+    answered = [*messages, Message(Role.ASSISTANT, MARK)]
+    text = _render_layout(template, answered, add_generation_prompt=False)
+    return text.partition(MARK)[0] + begun
+
+
+def end_of_turn(tokenizer: TemplatedTokenizer, *, template: ChatTemplate | None = None) -> str:
+    """Return what the template writes after an assistant's words; "" where it refuses."""
+    messages = [Message(Role.USER, "?"), Message(Role.ASSISTANT, MARK)]
+    own = own_template(tokenizer)
+    try:
+        if template is None and own is not None:
+            text = render_own(own, tokenizer, messages, add_generation_prompt=False)
+        else:
+            family = template or family_named(DEFAULT_FAMILY)
+            text = render_family(family, messages, add_generation_prompt=False)
+    except InvalidRequestError:
+        return ""
+    return text.partition(MARK)[2]
+
+
+def _render_layout(
+    template: ChatTemplate, messages: Sequence[Message], *, add_generation_prompt: bool
+) -> str:
+    """Write closed messages by a family's layout."""
     said = [message.content for message in messages if message.role is Role.SYSTEM]
     system_message = "\n".join(said) if said else template.system_message
     is_own = not said or system_message == template.system_message != ""
     shown = _turns(template.few_shot) if is_own else []
-    text = _render(
+    return render_source(
         template.jinja,
         **template.variables,
         system=template.system_template.replace("{system_message}", system_message),
@@ -119,77 +145,6 @@ def render_family(
         sep2=template.separator_2,
         add_generation_prompt=add_generation_prompt,
     )
-    if begun and text.endswith(":"):
-        text += " "  # "ASSISTANT:" and its like; the answer's first token has eaten the space
-    return text + begun
-
-
-def end_of_turn(tokenizer: TemplatedTokenizer, *, template: ChatTemplate | None = None) -> str:
-    """Return what the template writes after an assistant's words; "" where it refuses."""
-    messages = [Message(Role.USER, "?"), Message(Role.ASSISTANT, MARK)]
-    own = _own_template(tokenizer)
-    try:
-        if template is None and own is not None:
-            text = _render_own(own, tokenizer, messages, add_generation_prompt=False)
-        else:
-            family = template or family_named(DEFAULT_FAMILY)
-            text = render_family(family, messages, add_generation_prompt=False)
-    except InvalidRequestError:
-        return ""
-    return text.partition(MARK)[2]
-
-
-def _render_own(
-    source: str,
-    tokenizer: TemplatedTokenizer,
-    messages: Sequence[Message],
-    *,
-    add_generation_prompt: bool,
-    image_marker: str = "",
-) -> str:
-    """Render a tokenizer's template; one that knows no system role gets it in the first turn."""
-    special = {key: str(value) for key, value in _texts(tokenizer.special_tokens_map)}
-    messages, begun = _split(messages, add_generation_prompt=add_generation_prompt)
-
-    def render(chosen: Sequence[Message]) -> str:
-        return _render(
-            source,
-            messages=template_messages(source, chosen, image_marker),
-            add_generation_prompt=add_generation_prompt,
-            **special,
-        )
-
-    try:
-        return render(messages) + begun
-    except InvalidRequestError:
-        folded = _fold_system(messages)
-        if folded == messages:
-            raise
-        return render(folded) + begun
-
-
-def _split(
-    messages: Sequence[Message], *, add_generation_prompt: bool
-) -> tuple[list[Message], str]:
-    """Return the closed messages and what the assistant has begun to say, "" for nothing."""
-    if not messages:
-        raise InvalidRequestError("a conversation needs at least one message", param="messages")
-    if not add_generation_prompt or messages[-1].role is not Role.ASSISTANT:
-        return list(messages), ""
-    *closed, last = messages
-    if not closed:
-        raise InvalidRequestError("nobody has spoken to the assistant yet", param="messages")
-    return closed, last.content
-
-
-def _render(source: str, **values: Any) -> str:
-    """Render a template, its errors as ours."""
-    try:
-        return compile_template(source).render(**values)
-    except jinja2.TemplateError as error:
-        raise InvalidRequestError(
-            f"the model's chat template refuses the conversation: {error}", param="messages"
-        ) from error
 
 
 def _turns(pairs: Iterable[tuple[str, str]]) -> list[Message]:
@@ -198,27 +153,6 @@ def _turns(pairs: Iterable[tuple[str, str]]) -> list[Message]:
     return [Message(role, text) for pair in pairs for role, text in zip(roles, pair, strict=True)]
 
 
-def _fold_system(messages: Sequence[Message]) -> list[Message]:
-    """Move a leading system message into the user's first turn."""
-    if len(messages) < 2 or messages[0].role is not Role.SYSTEM:
-        return list(messages)
-    system, first, *rest = messages
-    return [first.preceded_by(system.content), *rest]
-
-
 def _defused(messages: Sequence[Message], special_tokens: Iterable[str]) -> list[Message]:
     tokens = tuple(special_tokens)
     return [message.with_texts(lambda text: defuse(text, tokens)) for message in messages]
-
-
-def _own_template(tokenizer: TemplatedTokenizer) -> str | None:
-    """The tokenizer's template; of several, the one named "default"."""
-    own = tokenizer.chat_template
-    if isinstance(own, Mapping):
-        own = own.get("default")
-    return own or None
-
-
-def _texts(special_tokens: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """The special tokens that are one text each."""
-    return [(key, value) for key, value in special_tokens.items() if not isinstance(value, list)]

@@ -183,3 +183,24 @@ def test_a_layout_may_lie_beside_the_file(tmp_path: Path) -> None:
     use_family_file(path)
 
     assert render_family(family_named("acme"), [TURNS[0]]) == "Q=Hello!!"
+
+
+MARKED_AT_THE_END = {"cllm", "yuan2"}
+"""One reads the last turns alone, the other marks what is to be answered."""
+
+BY_NAME = {name: family for name, family in families().items() if family.layout}
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+@pytest.mark.parametrize("turns", [1, 3])
+def test_an_answer_continues_the_prompt_it_was_asked_by(name: str, turns: int) -> None:
+    asked = list(TURNS[:turns])
+    answered = [*asked, Message(Role.ASSISTANT, "Fine.")]
+
+    prompt = render_family(BY_NAME[name], asked)
+    whole = render_family(BY_NAME[name], answered, add_generation_prompt=False)
+
+    assert render_family(BY_NAME[name], answered) == whole[: whole.rindex("Fine.")] + "Fine."
+    if BY_NAME[name].layout not in MARKED_AT_THE_END:
+        assert whole.startswith(prompt)
+        assert whole.removeprefix(prompt).lstrip().startswith("Fine.")

@@ -95,7 +95,10 @@ def test_a_refusal_of_the_template_reaches_the_caller_in_its_words():
         render_prompt(tokenizer_with(refusing), TURNS)
 
 
-@pytest.mark.parametrize("broken", ["{% if %}", "{{ messages[99].content }}"])
+@pytest.mark.parametrize(
+    "broken",
+    ["{% if %}", "{{ messages[99].content }}", "{{ messages[0].content + 1 }}", "{{ 1 / 0 }}"],
+)
 def test_a_broken_template_is_a_clear_error(broken):
     with pytest.raises(InvalidRequestError, match="chat template"):
         render_prompt(tokenizer_with(broken), TURNS)
@@ -113,6 +116,8 @@ def test_a_conversation_nobody_began_is_refused(messages):
         (None, "<|im_start|>assistant\nBecause"),
         (family_named("vicuna_v1.1"), "ASSISTANT: Because"),
         (family_named("chatml"), "<|im_start|>assistant\nBecause"),
+        (family_named("llama-2"), "[/INST] Because"),
+        (family_named("chatglm3"), "<|assistant|>\nBecause"),
     ],
 )
 def test_an_answer_that_was_begun_stays_open(template, end):

@@ -1,0 +1,73 @@
+"""The chat template that a tokenizer brings."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from inference.chat_templates.begun import split_begun
+from inference.chat_templates.control_tokens import TemplatedTokenizer
+from inference.chat_templates.environment import render_source
+from inference.chat_templates.image_markers import template_messages
+from inference.exceptions import InvalidRequestError
+from inference.messages import Message, Role
+
+
+def own_template(tokenizer: TemplatedTokenizer) -> str | None:
+    """Return a tokenizer's template, of several the one named "default"; None where it has none."""
+    own = tokenizer.chat_template
+    if isinstance(own, Mapping):
+        own = own.get("default")
+    return own or None
+
+
+def render_own(
+    source: str,
+    tokenizer: TemplatedTokenizer,
+    messages: Sequence[Message],
+    *,
+    add_generation_prompt: bool,
+    image_marker: str = "",
+) -> str:
+    """Render a tokenizer's template; one that knows no system role gets it in the first turn.
+
+    Args:
+        source: the Jinja text.
+        tokenizer: whose special tokens it writes.
+        messages: the conversation, oldest first.
+        add_generation_prompt: whether the assistant is to speak next, or to go on with the last
+            message if that is its own.
+        image_marker: stands for an image where the template knows none.
+
+    Raises:
+        InvalidRequestError: there is no message, or the template refuses the conversation.
+    """
+    special = {key: str(value) for key, value in _texts(tokenizer.special_tokens_map)}
+    messages, begun = split_begun(messages, add_generation_prompt=add_generation_prompt)
+
+    def render(chosen: Sequence[Message]) -> str:
+        return render_source(
+            source,
+            messages=template_messages(source, chosen, image_marker),
+            add_generation_prompt=add_generation_prompt,
+            **special,
+        )
+
+    try:
+        return render(messages) + begun
+    except InvalidRequestError:
+        folded = _fold_system(messages)
+        if folded == messages:
+            raise
+        return render(folded) + begun
+
+
+def _fold_system(messages: Sequence[Message]) -> list[Message]:
+    """Move a leading system message into the user's first turn."""
+    if len(messages) < 2 or messages[0].role is not Role.SYSTEM:
+        return list(messages)
+    system, first, *rest = messages
+    return [first.preceded_by(system.content), *rest]
+
+
+def _texts(special_tokens: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The special tokens that are one text each."""
+    return [(key, value) for key, value in special_tokens.items() if not isinstance(value, list)]
