@@ -76,11 +76,11 @@ class TerminalChat:
             self._conversation.reset()
         try:
             text = self._screen.read(self._conversation.speaker(Role.USER))
+            while len(text) > LONGEST_INPUT:
+                self._screen.say(f"error: a message may have {LONGEST_INPUT} characters")
+                text = self._screen.read(self._conversation.speaker(Role.USER))
         except (EOFError, KeyboardInterrupt):
             return ""
-        if len(text) > LONGEST_INPUT:
-            self._screen.say(f"error: a message may have {LONGEST_INPUT} characters")
-            return self._read()
         # What a terminal sent as half a character can be encoded nowhere.
         text = text.encode("utf-8", "replace").decode("utf-8")
         return "" if text == "!!exit" else text

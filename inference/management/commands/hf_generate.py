@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import signal
 from argparse import ArgumentParser
 from typing import Any
 
@@ -14,6 +15,8 @@ from inference.management.bad_input import refusals
 from inference.management.model_arguments import add_model_arguments, spec_options
 from inference.management.sampling_arguments import add_sampling_arguments, sampling_params
 from inference.messages import Message, Role
+
+INTERRUPTED = 128 + signal.SIGINT
 
 
 class Command(BaseCommand):
@@ -46,6 +49,9 @@ class Command(BaseCommand):
         try:
             with refusals():
                 self.ask(options)
+        except KeyboardInterrupt:
+            self.say("Stopped.")
+            raise SystemExit(INTERRUPTED) from None
         finally:
             hasten_exit()
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from chat.terminal.screen import LONGEST_INPUT
 from inference.messages import Role
 from tests.support.terminal_chats import chat_about
 
@@ -113,3 +114,10 @@ def test_half_a_character_from_the_terminal_does_no_harm():
     screen, _ = chat_about("a\udce4")
 
     assert screen.lines[0] == "ASSISTANT> 1 a?"
+
+
+def test_a_message_that_is_too_long_is_refused_and_the_chat_goes_on():
+    screen, model = chat_about("x" * (LONGEST_INPUT + 1), "y" * (LONGEST_INPUT + 1), "short")
+
+    assert screen.lines[0].startswith("error: a message may have")
+    assert [said.content for said in model.asked[0]] == ["short"]
