@@ -4,7 +4,9 @@ from dataclasses import asdict
 
 import msgpack
 
-from inference.bus.events import Heartbeat, Tally
+from inference.bus.events import Heartbeat, Tally, pack_request, unpack_request
+from inference.generation import GenerationRequest
+from inference.messages import ImagePart, Message, Role, TextPart
 
 
 def test_a_heartbeat_of_an_older_worker_is_understood() -> None:
@@ -23,3 +25,11 @@ def test_a_tally_with_more_numbers_than_we_know_is_understood() -> None:
     beat = Heartbeat.unpack(msgpack.packb(values))
 
     assert beat.tally == Tally(generated_tokens=3)
+
+
+def test_a_request_keeps_its_images_on_the_way() -> None:
+    image = ImagePart(bytes(range(256)), "image/webp")
+    message = Message.of_parts(Role.USER, [TextPart("Look:"), image])
+    request = GenerationRequest("m", (message, Message(Role.ASSISTANT, "A cat.")))
+
+    assert unpack_request(pack_request(request)) == request

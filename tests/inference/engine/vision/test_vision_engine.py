@@ -198,3 +198,28 @@ def test_a_llava_without_a_template_is_asked_in_its_familys_words(llava):
     assert family.name == "vicuna_v1.1"
     spent = seen[-1].usage.prompt_tokens - unseen[-1].usage.prompt_tokens
     assert spent == 16 + len("\n")  # the image on a line of its own
+
+
+def test_guessing_ahead_changes_no_answer_about_an_image(family):
+    engine = family.engine(speculation="prompt_lookup")
+    conversation = [
+        *shown("Say it again and again: tok tok tok tok tok tok", picture(1)),
+        Message(Role.ASSISTANT, "tok tok tok tok tok tok"),
+        *shown("Again, please: tok tok tok", picture(2)),
+    ]
+
+    (found,) = answers(engine, [conversation])
+
+    assert engine.stats().drafted_tokens > 0
+    assert tokens_of(found) == family.truth(conversation)
+
+
+def test_an_answer_that_continues_goes_on_seeing_the_image(qwen):
+    conversation = shown("What is it?", picture(1))
+    (whole,) = answers(qwen.engine(), [conversation])
+    begun = text_of(whole[:6])
+    continued = [*conversation, Message(Role.ASSISTANT, begun)]
+
+    (rest,) = answers(qwen.engine(), [continued])
+
+    assert tokens_of(rest) == qwen.truth(continued)
