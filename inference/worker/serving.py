@@ -66,7 +66,8 @@ def start_hosts(
     hosts: list[EngineHost] = []
     try:
         for spec in share_bases(specs):
-            say(f"Loading {', '.join(spec.names)} from {spec.path} …")
+            beside = f" with {len(spec.adapters)} adapters" if spec.adapters else ""
+            say(f"Loading {spec.names[0]} from {spec.path}{beside} …")
             host = host_model(spec, bus=bus, settings=settings, on_fatal=on_fatal, channel=channel)
             hosts.append(host)
             add_host(host)
