@@ -12,6 +12,7 @@ from django.core.management import call_command, get_commands, load_command_clas
 
 from inference.management.commands import worker
 from inference.worker.hosts import all_hosts
+from tests.support.encoder_decoders import save_encoder_decoder
 from tests.support.tiny_models import save_tiny_model
 
 GUIDE = Path(__file__).resolve().parent.parent.parent / "docs/guides/from_fastchat.md"
@@ -78,10 +79,13 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """A small model for every one the guide names, in a folder of its name."""
     hub = tmp_path_factory.mktemp("hub")
     named = {model for line in runnable("chat", "hf_generate", "worker") for model in line.models}
-    return {
-        model: str(save_tiny_model(hub / model.rsplit("/", 1)[-1], chat_template=None))
-        for model in sorted(named)
-    }
+    return {model: str(save_model(hub, model.rsplit("/", 1)[-1])) for model in sorted(named)}
+
+
+def save_model(hub: Path, name: str) -> Path:
+    if "t5" in name:
+        return save_encoder_decoder(hub / name)
+    return save_tiny_model(hub / name, chat_template=None)
 
 
 def with_folders(line: Line, folders: dict[str, str]) -> list[str]:
