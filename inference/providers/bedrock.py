@@ -34,7 +34,7 @@ from inference.providers.wire.response import WireResponse, parse_object
 
 HOTTEST = 1.0
 REGION = "us-east-1"
-REGION_FORM = re.compile(r"[a-z]{2}(-[a-z]+)+-\d{1,2}")
+REGION_FORM = re.compile(r"[a-z]{2,5}(-[a-z]{2,12}){1,3}-\d{1,2}")
 EVENT_STREAM = "application/vnd.amazon.eventstream"
 MODEL_FAILED = 424
 FINISH_REASONS = {

@@ -10,9 +10,10 @@ Source:
     https://platform.claude.com/docs/en/build-with-claude/claude-on-vertex-ai.
 """
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 from urllib.parse import quote, urlsplit
 
 from inference.generation import GenerationRequest
@@ -26,6 +27,23 @@ from inference.providers.wire.client import WireRequest
 EVERYWHERE = "https://aiplatform.googleapis.com"
 CLAUDE_VERSION = "vertex-2023-10-16"
 REQUIRED = frozenset({"project"})
+LOCATION = re.compile(r"[a-z][a-z0-9-]{1,39}")
+GEOGRAPHIES = frozenset({"us", "eu"})
+
+
+def is_location(value: Any) -> bool:
+    """Tell whether an option is the name of a location; it becomes part of a host's name."""
+    return isinstance(value, str) and LOCATION.fullmatch(value) is not None
+
+
+def host_of(location: str) -> str:
+    """Return the address of Vertex AI everywhere, in a geography, or in a region."""
+    host = urlsplit(EVERYWHERE).netloc
+    if location == "global":
+        return EVERYWHERE
+    if location in GEOGRAPHIES:
+        return f"https://{host.replace('.', f'.{location}.rep.', 1)}"
+    return f"https://{location}-{host}"
 
 
 class VertexGemini(Gemini):
@@ -38,7 +56,7 @@ class VertexGemini(Gemini):
     default_url: ClassVar[str] = EVERYWHERE
     needs_key: ClassVar[bool] = False
     options: ClassVar[Mapping[str, Check]] = MappingProxyType(
-        {**Gemini.options, "project": is_text, "location": is_text}
+        {**Gemini.options, "project": is_text, "location": is_location}
     )
     required_options: ClassVar[frozenset[str]] = REQUIRED
 
@@ -62,7 +80,7 @@ class VertexAnthropic(Anthropic):
     default_url: ClassVar[str] = EVERYWHERE
     needs_key: ClassVar[bool] = False
     options: ClassVar[Mapping[str, Check]] = MappingProxyType(
-        {"project": is_text, "location": is_text, "version": is_text}
+        {"project": is_text, "location": is_location, "version": is_text}
     )
     required_options: ClassVar[frozenset[str]] = REQUIRED
 
@@ -88,9 +106,7 @@ def model_address(server: Server, *, publisher: str, method: str) -> str:
     Where the endpoint names no address of its own, the location does.
     """
     location = str(server.options.get("location", "global"))
-    base = server.url
-    if base.rstrip("/") == EVERYWHERE and location != "global":
-        base = f"https://{location}-{urlsplit(EVERYWHERE).netloc}"
+    base = host_of(location) if server.url.rstrip("/") == EVERYWHERE else server.url
     place = f"projects/{quote(server.options['project'], safe='')}/locations/{quote(location)}"
     name = quote(server.name_there.rpartition("/")[2], safe="@")
     return joined(base, f"v1/{place}/publishers/{publisher}/models/{name}:{method}")

@@ -50,7 +50,8 @@ class Yandex(Dialect):
     """YandexGPT; the models are found in the folder of the option `folder_id`.
 
     The key is one of a service account, or with the option `iam_token` a token of Yandex's IAM.
-    The API knows no stop strings: answers are cut at them here.
+    `data_logging: false` asks Yandex not to keep what is said. The API knows no stop strings:
+    answers are cut at them here.
     """
 
     default_url: ClassVar[str] = "https://llm.api.cloud.yandex.net"
@@ -59,7 +60,7 @@ class Yandex(Dialect):
         {"temperature": "temperature", "max_tokens": "maxTokens"}
     )
     options: ClassVar[Mapping[str, Check]] = MappingProxyType(
-        {"folder_id": is_text, "iam_token": is_flag}
+        {"folder_id": is_text, "iam_token": is_flag, "data_logging": is_flag}
     )
     required_options: ClassVar[frozenset[str]] = frozenset({"folder_id"})
 
@@ -92,6 +93,8 @@ class Yandex(Dialect):
             **key_header(server, "Authorization", f"{scheme} {{}}"),
             "x-folder-id": server.options["folder_id"],
         }
+        if "data_logging" in server.options:
+            headers["x-data-logging-enabled"] = str(server.options["data_logging"]).lower()
         address = server.url.rstrip("/")
         if not address.endswith("/completion"):
             address = joined(address, "foundationModels/v1/completion")

@@ -200,7 +200,13 @@ async def test_amazons_own_client_asks_and_reads_the_same(wire, aws_credentials)
 
 @pytest.mark.parametrize(
     ("region", "is_one"),
-    [("us-east-1", True), ("us-gov-west-1", True), ("evil.example/", False), (7, False)],
+    [
+        ("us-east-1", True),
+        ("us-gov-west-1", True),
+        ("eusc-de-east-1", True),
+        ("evil.example/", False),
+        (7, False),
+    ],
 )
 def test_a_region_is_a_name_and_no_address(region, is_one):
     assert Bedrock.options["region"](region) is is_one

@@ -71,6 +71,7 @@ async def test_a_service_account_asks_with_a_token_of_its_own(wire, dialect, tmp
         ({}, "aiplatform.googleapis.com"),
         ({"location": "global"}, "aiplatform.googleapis.com"),
         ({"location": "us-east5"}, "us-east5-aiplatform.googleapis.com"),
+        ({"location": "eu"}, "aiplatform.eu.rep.googleapis.com"),
     ],
 )
 def test_the_location_decides_which_host_is_asked(location, host):
@@ -91,6 +92,14 @@ def test_an_endpoint_is_refused_where_the_package_is_missing(dialect, monkeypatc
 
     with pytest.raises(InvalidRequestError, match=r"pip install 'fastchat-site\[vertex\]'"):
         dialect_named(dialect).check(server)
+
+
+@pytest.mark.parametrize("location", ["evil.example/#", "US", "", "-a", 7])
+def test_a_location_is_a_name_and_no_address(location):
+    server = a_server("vertex", "https://example.org", options={**OPTIONS, "location": location})
+
+    with pytest.raises(InvalidRequestError, match="location"):
+        dialect_named("vertex").check(server)
 
 
 def test_a_project_is_needed():

@@ -98,14 +98,15 @@ class TestYandex(DialectContract):
 
         assert told.text == text
 
-    async def test_an_iam_token_is_a_bearer(self, wire, monkeypatch):
+    async def test_an_iam_token_is_a_bearer_and_nothing_need_be_kept(self, wire, monkeypatch):
         monkeypatch.setenv("WIRE_KEY", "t1.made-up")
         wire.answer(self.canned(self.answer_bytes()))
-        options = {"folder_id": "b1g", "iam_token": True}
+        options = {"folder_id": "b1g", "iam_token": True, "data_logging": False}
 
         await ask(a_server("yandex", wire.url, key_variable="WIRE_KEY", options=options))
 
         assert wire.heard[0].headers["authorization"] == "Bearer t1.made-up"
+        assert wire.heard[0].headers["x-data-logging-enabled"] == "false"
 
     @pytest.mark.parametrize("params", [{"temperature": 1.5}, {"top_p": 0.5}, {"seed": 4}])
     async def test_what_the_api_does_not_take_is_refused(self, wire, server, params):
