@@ -86,7 +86,10 @@ class PromptEncoder:
         shown = None
         if reader is not None and images:
             tokens, shown = reader.read(
-                text, images, add_special_tokens=prompt.needs_special_tokens
+                text,
+                images,
+                add_special_tokens=prompt.needs_special_tokens,
+                limit_tokens=self._context_length,
             )
         else:
             tokens = self._tokenise(text, add_special_tokens=prompt.needs_special_tokens)

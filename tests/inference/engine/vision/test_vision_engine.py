@@ -8,6 +8,7 @@ from inference.chat_templates.families import family_for
 from inference.engine import runner_choice
 from inference.engine.config import EngineConfig
 from inference.engine.llm_engine import LLMEngine
+from inference.engine.vision.reader import ImageReader
 from inference.exceptions import ContextLengthExceededError, InvalidRequestError
 from inference.generation import SamplingParams
 from inference.messages import Message, Role, TextPart
@@ -160,6 +161,15 @@ def test_a_prompt_too_long_is_refused_and_never_cut_through_an_image(llava):
 
     with pytest.raises(ContextLengthExceededError):
         engine.submit("long", messages=shown("Which?", *images), params=params)
+
+
+def test_images_beyond_the_window_are_refused_before_they_are_prepared(family, monkeypatch):
+    engine = family.engine(context_length=64)
+    monkeypatch.setattr(ImageReader, "prepare", lambda *_, **__: pytest.fail("prepared"))
+    images = [picture(seed, width=120, height=120) for seed in range(8)]
+
+    with pytest.raises(ContextLengthExceededError):
+        engine.submit("large", messages=shown("Which?", *images))
 
 
 def test_an_image_that_is_none_is_refused_before_anything_waits(llava):
