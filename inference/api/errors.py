@@ -88,6 +88,7 @@ FAILURE_STATUS: dict[str, HTTPStatus] = {
     "provider_key_rejected": HTTPStatus.BAD_GATEWAY,
     "provider_model_not_found": HTTPStatus.BAD_GATEWAY,
     "provider_quota_exceeded": HTTPStatus.BAD_GATEWAY,
+    "provider_setup": HTTPStatus.BAD_GATEWAY,
 }
 
 
