@@ -1,5 +1,7 @@
+import io
 import json
 import shutil
+import sys
 
 import pytest
 import torch
@@ -104,3 +106,14 @@ def test_code_that_comes_with_a_model_is_not_run(model_folder, tmp_path):
         load_model(str(folder))
 
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_progress_is_shown_on_a_terminal_alone(model_folder, monkeypatch, is_terminal):
+    screen = io.StringIO()
+    screen.isatty = lambda: is_terminal
+    monkeypatch.setattr(sys, "stderr", screen)
+
+    load_model(str(model_folder))
+
+    assert ("Loading weights" in screen.getvalue()) is is_terminal
