@@ -1,19 +1,14 @@
 """A model held in this process: the door for commands that ask one without a site around them."""
 
-import json
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from celery import current_app
 from django.conf import settings
 
 from inference.client import close_client
 from inference.conf import inference_settings
-from inference.exceptions import InferenceError
-from inference.loading.sources import find_model
 from inference.messages import Message
 from inference.providers.transport import site_bus
 from inference.worker.celery_thread import CeleryThread
@@ -30,8 +25,6 @@ from inference.worker.serving import (
 
 __all__ = ["HeldModel", "ModelSpec", "default_name", "hasten_exit", "hold_model"]
 
-logger = logging.getLogger(__name__)
-
 MEMORY_BROKER = {
     "broker_url": "memory://localhost/",
     "broker_transport_options": {"polling_interval": 0.004},
@@ -45,7 +38,7 @@ class HeldModel:
     Attributes:
         name: what to ask for.
         path: where it came from: a folder or a hub id.
-        architecture: the `model_type` of its configuration, such as "llama" or "t5".
+        architecture: its type, such as "llama" or "t5".
         context_length: its window in tokens.
         template: the family whose chat template is used; "" where the model has its own.
         description: how it is computed, for people.
@@ -133,20 +126,9 @@ def _held(spec: ModelSpec, host: EngineHost) -> HeldModel:
     return HeldModel(
         name=spec.names[0],
         path=spec.path,
-        architecture=_architecture(spec),
+        architecture=facts.architecture,
         context_length=facts.context_length,
         template=facts.template,
         description=f"{facts.device} in {facts.dtype}: {facts.description}",
         _host=host,
     )
-
-
-def _architecture(spec: ModelSpec) -> str:
-    """Return the `model_type` of a model that has been loaded; "" where nothing tells."""
-    try:
-        folder = find_model(spec.path, revision=spec.load_options.get("revision"))
-        config: Any = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        return str(config.get("model_type", ""))
-    except (InferenceError, OSError, ValueError, AttributeError) as error:
-        logger.debug("the architecture of %s is not known: %s", spec.path, error)
-        return ""

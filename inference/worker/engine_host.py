@@ -37,6 +37,7 @@ class ModelFacts:
         context_length: the window in tokens; 0 where it is not known.
         device: where it runs.
         dtype: number format of its weights.
+        architecture: the model's type, such as "llama" or "t5".
         template: the family whose chat template is used; "" where the model has its own.
         description: how it is computed, for people.
         takes_images: whether messages may hold images.
@@ -45,6 +46,7 @@ class ModelFacts:
     context_length: int = 0
     device: str = "cpu"
     dtype: str = "float32"
+    architecture: str = ""
     template: str = ""
     description: str = ""
     takes_images: bool = False

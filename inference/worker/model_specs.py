@@ -225,6 +225,7 @@ def host_model(
         context_length=engine.context_length,
         device=str(input_device(loaded.model)),
         dtype=str(loaded.model.dtype).removeprefix("torch."),
+        architecture=str(loaded.model.config.model_type),
         template="" if template is None else template.name,
         description=engine.describe(),
         takes_images=engine.takes_images,

@@ -13,7 +13,8 @@ from inference.in_process import ModelSpec, hold_model
 from inference.management.sampling_arguments import sampling_params
 from inference.messages import Message, Role
 from inference.worker.hosts import all_hosts
-from tests.support.tiny_models import save_tiny_model
+from tests.support.lora_adapters import save_adapter
+from tests.support.tiny_models import save_tiny_model, tiny_llama
 
 QUESTION = (Message(Role.USER, "hi"),)
 PARAMS = SamplingParams(temperature=0, max_tokens=4)
@@ -57,6 +58,16 @@ def test_a_family_is_told_where_its_template_is_used(folder: Path):
 
     assert model.template == "vicuna_v1.1"
     assert prompt.endswith("USER: hi ASSISTANT:")
+
+
+def test_an_adapter_is_held_on_its_base(folder: Path, tmp_path: Path):
+    save_adapter(tmp_path / "taught", tiny_llama(), base=folder)
+
+    with hold_model(ModelSpec(str(tmp_path / "taught"), ("taught",)), say=str) as model:
+        tokens = ask("taught")
+
+    assert tokens == 4
+    assert model.architecture == "llama"
 
 
 def test_a_model_that_cannot_be_loaded_leaves_nothing_behind(tmp_path: Path):
