@@ -10,6 +10,7 @@ from inference.chat_templates.families import ChatTemplate
 from inference.engine.answer import Answer
 from inference.engine.detokenizer import Detokenizer
 from inference.engine.grammar import TokenConstraint
+from inference.engine.grammars.compiler import GrammarCompiler
 from inference.engine.penalties import counts_for
 from inference.engine.prompts import EncodedPrompt, PromptEncoder
 from inference.engine.request import Request
@@ -65,6 +66,9 @@ class Intake:
         answer_window: tokens of an answer where it has a window of its own; None where it takes
             what the prompt leaves.
         is_whole: whether a prompt must be computed in one piece.
+
+    Attributes:
+        grammars: compiles what answers must follow.
     """
 
     def __init__(
@@ -90,6 +94,9 @@ class Intake:
             image_reader=image_reader,
         )
         self._end_tokens = self._encoder.end_tokens(model)
+        self.grammars = GrammarCompiler(
+            tokenizer, vocabulary_size=self._vocabulary_size, end_token_ids=self._end_tokens
+        )
 
     def receive(
         self,
@@ -106,7 +113,7 @@ class Intake:
         """
         check_params(params, vocabulary_size=self._vocabulary_size)
         if params.grammar is not None and constraint is None:
-            raise InvalidRequestError("no grammars are followed here", param="grammar")
+            constraint = self.grammars.compile(params.grammar)
         if params.prompt_logprobs is not None and self._answer_window is not None:
             raise InvalidRequestError(
                 "an encoder-decoder reads its prompt and does not score it", param="prompt_logprobs"
@@ -135,6 +142,15 @@ class Intake:
             InvalidRequestError: no message, or the template refuses them.
         """
         return self._encoder.render(messages).text
+
+    def prompt_tokens(self, messages: Items[Message]) -> list[int]:
+        """Return the tokens that the model reads for a conversation.
+
+        Raises:
+            ContextLengthExceededError: they are far too many.
+            InvalidRequestError: no message, or the template refuses them.
+        """
+        return self._encoder.encode(messages).tokens
 
     def _encode(self, prompt: Prompt, params: SamplingParams) -> EncodedPrompt:
         is_cut = params.truncate_prompt is not None

@@ -42,6 +42,7 @@ from inference.engine.sequence import Chunk
 from inference.engine.speculation.choice import beside_draft_model, make_speculator
 from inference.engine.stats import EngineLoad, EngineStats, StepStats, Totals
 from inference.engine.stopwatch import Stopwatch
+from inference.engine.tokens import Tokens
 from inference.engine.validation import check_turn
 from inference.engine.vision.choice import checked_reader, own_sight
 from inference.engine.warming import warm_up
@@ -80,6 +81,7 @@ class LLMEngine:
     Attributes:
         context_length: the window in tokens, prompt and answer together.
         takes_images: whether messages may hold images.
+        tokens: the tokenizer, for those who want no answer.
         last_step: what the latest step that computed something did; None before the first.
 
     Raises:
@@ -148,6 +150,7 @@ class LLMEngine:
             pooling=pooling,
             is_whole=chosen.is_whole,
         )
+        self.tokens = Tokens(tokenizer, vocabulary_size=vocabulary_size)
         self._sampler = Sampler()
         self._speculator = make_speculator(
             self.config,
@@ -276,6 +279,25 @@ class LLMEngine:
             InvalidRequestError: no message, or the template refuses them.
         """
         return self._intake_of(adapter).prompt_text(messages) if self._intakes else ""
+
+    def prompt_tokens(self, messages: Items[Message], *, adapter: str = "") -> list[int]:
+        """Return the tokens that the model reads for a conversation.
+
+        Raises:
+            ContextLengthExceededError: they are far too many.
+            InvalidRequestError: no message, or the template refuses them.
+        """
+        return self._intake_of(adapter).prompt_tokens(messages)
+
+    def compile(
+        self, grammar: Mapping[str, Any], *, said: str = "", adapter: str = ""
+    ) -> TokenConstraint:
+        """Return what holds an answer to a grammar; see `GrammarCompiler.compile`.
+
+        A request whose parameters have a grammar need not bring this along, unless it goes on
+        with an answer that was begun elsewhere.
+        """
+        return self._intake_of(adapter).grammars.compile(grammar, said=said)
 
     def _intake_of(self, adapter: str) -> Intake:
         """Return who takes requests in for an adapter, or for the bare model."""

@@ -75,13 +75,14 @@ def compiler(loaded):
     )
 
 
-def answers(engine, compiler, grammar, count=12):
+def answers(engine, grammar, count=12):
     """Ask for several answers in one batch, hot and cold; one more has no grammar."""
     engine.submit("free", messages=said("Hello!"), params=SamplingParams(max_tokens=5))
     for number in range(count):
-        params = SamplingParams(temperature=number % 3, max_tokens=200, seed=number)
-        constraint = compiler.compile(grammar)
-        engine.submit(str(number), messages=said("Go!"), params=params, constraint=constraint)
+        params = SamplingParams(
+            temperature=number % 3, max_tokens=200, seed=number, grammar=grammar
+        )
+        engine.submit(str(number), messages=said("Go!"), params=params)
     outputs = drain(engine)
     assert outputs.pop("free")[-1].failure is None
     for answer in outputs.values():
@@ -89,26 +90,26 @@ def answers(engine, compiler, grammar, count=12):
     return [text_of(answer) for answer in outputs.values()]
 
 
-def test_json_follows_its_schema(engine, compiler):
-    for text in answers(engine, compiler, {"type": "json_schema", "schema": PERSON}):
+def test_json_follows_its_schema(engine):
+    for text in answers(engine, {"type": "json_schema", "schema": PERSON}):
         jsonschema.validate(json.loads(text), PERSON)
 
 
-def test_an_expression_is_matched(engine, compiler):
-    for text in answers(engine, compiler, {"type": "regex", "regex": "[a-z]{3,5}-[0-9]{2}"}):
+def test_an_expression_is_matched(engine):
+    for text in answers(engine, {"type": "regex", "regex": "[a-z]{3,5}-[0-9]{2}"}):
         assert re.fullmatch("[a-z]{3,5}-[0-9]{2}", text)
 
 
-def test_one_of_the_choices_is_taken(engine, compiler):
+def test_one_of_the_choices_is_taken(engine):
     choices = ["yes", "no", '也许"吧', "yes, but"]
 
-    texts = answers(engine, compiler, {"type": "choice", "choices": choices})
+    texts = answers(engine, {"type": "choice", "choices": choices})
 
     assert set(texts) <= set(choices)
 
 
-def test_calls_name_a_function_and_fill_in_its_arguments(engine, compiler):
-    for text in answers(engine, compiler, CALLS):
+def test_calls_name_a_function_and_fill_in_its_arguments(engine):
+    for text in answers(engine, CALLS):
         calls = re.findall("<tool_call>\n(.*?)\n</tool_call>", text)
         assert 1 <= len(calls) <= 3
         assert "".join(f"<tool_call>\n{call}\n</tool_call>\n" for call in calls)[:-1] == text
