@@ -106,9 +106,7 @@ def model_of(name: str) -> Any:
 
 
 FUSED = {
-    "llama": Architecture(
-        "fused", "Llama 1 to 3, Vicuna, Yi, InternLM 2", lambda: hf.LlamaConfig(**SHAPE)
-    ),
+    "llama": Architecture("fused", "Llama 1 to 3, Vicuna, Yi", lambda: hf.LlamaConfig(**SHAPE)),
     "mistral": Architecture(
         "fused", "Mistral, Zephyr", lambda: hf.MistralConfig(**SHAPE, sliding_window=20)
     ),
