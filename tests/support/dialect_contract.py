@@ -1,7 +1,5 @@
 """What every dialect promises, as tests; a dialect's own tests say what its server says."""
 
-import json
-
 import pytest
 
 from inference.exceptions import InvalidRequestError
@@ -99,7 +97,11 @@ class DialectContract(FailsClearly):
 
         if dialect_named(self.dialect).takes_images:
             await ask(server, request)
-            assert "iVBORyBtYWRlIHVw" in json.dumps(wire.heard[0].json)
+            body = wire.heard[0].json
+            turn = body["contents"][0] if "contents" in body else body["messages"][0]
+            text, picture = turn.get("parts") or turn["content"]
+            assert text["text"] == "What is this?"
+            assert picture == self.picture
         else:
             with pytest.raises(InvalidRequestError, match="no images"):
                 await ask(server, request)

@@ -11,6 +11,7 @@ from tests.support.wire_server import EVENTS, Canned, Heard, a_server
 
 KEY = "sk-never-to-be-seen"
 ANSWER = "Grüße, 世界! 👋"
+PIXEL_BASE64 = "iVBORyBtYWRlIHVw"
 
 
 class DialectUnderTest(ABC):
@@ -21,6 +22,8 @@ class DialectUnderTest(ABC):
         media_type: of a streamed answer.
         usage: what `answer_bytes` tells.
         options: without which there is no endpoint.
+        picture: how a request holds the image whose file is `PIXEL_BASE64`, a PNG; None where the
+            dialect takes no images.
         key_header: the header that holds the key, and the value around it.
     """
 
@@ -28,6 +31,7 @@ class DialectUnderTest(ABC):
     media_type: str = EVENTS
     usage = Usage(11, 7)
     options: dict[str, Any] = {}
+    picture: Any = None
     key_header: tuple[str, str] = ("authorization", "Bearer {}")
 
     @abstractmethod

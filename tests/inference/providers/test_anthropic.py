@@ -7,7 +7,7 @@ import pytest
 from inference.exceptions import InvalidRequestError, ProviderError
 from inference.generation import FinishReason, Usage
 from tests.support.dialect_contract import DialectContract
-from tests.support.dialect_under_test import ANSWER
+from tests.support.dialect_under_test import ANSWER, PIXEL_BASE64
 from tests.support.wire_server import Canned, a_request, a_server, ask, named_sse
 
 
@@ -58,6 +58,10 @@ def error(kind, message="made up"):
 
 class TestAnthropic(DialectContract):
     dialect = "anthropic"
+    picture = {
+        "type": "image",
+        "source": {"type": "base64", "media_type": "image/png", "data": PIXEL_BASE64},
+    }
     key_header = ("x-api-key", "{}")
 
     def answer_bytes(self):

@@ -11,7 +11,7 @@ from inference.generation import FinishReason, GenerationRequest, SamplingParams
 from inference.messages import Message, Role, TextPart
 from inference.providers.bedrock import Bedrock
 from tests.support.dialect_contract import PIXEL, DialectContract
-from tests.support.dialect_under_test import ANSWER
+from tests.support.dialect_under_test import ANSWER, PIXEL_BASE64
 from tests.support.event_stream import event, header, raw_message
 from tests.support.wire_server import Canned, a_request, a_server, ask
 
@@ -39,6 +39,7 @@ OPENING = event("messageStart", {"role": "assistant"})
 
 class TestBedrock(DialectContract):
     dialect = "bedrock"
+    picture = {"image": {"format": "png", "source": {"bytes": PIXEL_BASE64}}}
     media_type = "application/vnd.amazon.eventstream"
     options = {"region": "us-west-2"}
 

@@ -4,6 +4,7 @@ import pytest
 
 from inference.exceptions import InvalidRequestError, ProviderError
 from tests.support.dialect_contract import DialectContract
+from tests.support.dialect_under_test import PIXEL_BASE64
 from tests.support.wire_server import Canned, a_request, a_server, ask, named_sse
 
 
@@ -52,6 +53,10 @@ def closing(reason="COMPLETE", **more):
 
 class TestCohere(DialectContract):
     dialect = "cohere"
+    picture = {
+        "type": "image_url",
+        "image_url": {"url": f"data:image/png;base64,{PIXEL_BASE64}"},
+    }
 
     def answer_bytes(self):
         return opening() + said("Grüße", ", 世界", "! 👋") + closing()

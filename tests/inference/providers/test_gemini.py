@@ -8,7 +8,7 @@ from inference.exceptions import ProviderError
 from inference.generation import FinishReason, Usage
 from inference.providers.gemini import Gemini
 from tests.support.dialect_contract import DialectContract
-from tests.support.dialect_under_test import ANSWER
+from tests.support.dialect_under_test import ANSWER, PIXEL_BASE64
 from tests.support.wire_server import FAST, JSON, Canned, a_request, a_server, ask, sse
 
 COUNTS = {"promptTokenCount": 11, "candidatesTokenCount": 5, "thoughtsTokenCount": 2}
@@ -26,6 +26,7 @@ def chunk(text, reason=None, *, counts=None, **part):
 
 class TestGemini(DialectContract):
     dialect = "gemini"
+    picture = {"inlineData": {"mimeType": "image/png", "data": PIXEL_BASE64}}
     key_header = ("x-goog-api-key", "{}")
 
     def answer_bytes(self):

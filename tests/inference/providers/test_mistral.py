@@ -5,6 +5,7 @@ import pytest
 from inference.exceptions import InvalidRequestError, ProviderError
 from inference.generation import FinishReason
 from tests.support.dialect_contract import DialectContract
+from tests.support.dialect_under_test import PIXEL_BASE64
 from tests.support.wire_server import Canned, a_request, a_server, ask, sse
 
 
@@ -18,6 +19,10 @@ COUNTS = {"usage": {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens":
 
 class TestMistral(DialectContract):
     dialect = "mistral"
+    picture = {
+        "type": "image_url",
+        "image_url": {"url": f"data:image/png;base64,{PIXEL_BASE64}"},
+    }
 
     def answer_bytes(self):
         chunks = [chunk("Grüße"), chunk(", 世界"), chunk("! 👋", "stop", **COUNTS)]

@@ -4,6 +4,7 @@ import pytest
 
 from inference.exceptions import ProviderError
 from tests.support.dialect_contract import DialectContract
+from tests.support.dialect_under_test import PIXEL_BASE64
 from tests.support.wire_server import a_request, a_server, ask, sse
 
 
@@ -19,6 +20,7 @@ def chunk(text, reason="", **more):
 
 class TestReka(DialectContract):
     dialect = "reka"
+    picture = {"type": "image_url", "image_url": f"data:image/png;base64,{PIXEL_BASE64}"}
     key_header = ("x-api-key", "{}")
 
     def answer_bytes(self):
