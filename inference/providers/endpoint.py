@@ -10,7 +10,7 @@ from inference.exceptions import ModelUnavailableError, ProviderError, QueueFull
 from inference.generation import GenerationRequest
 from inference.providers import health
 from inference.providers.dialects import dialect_named
-from inference.providers.endpoints import Candidate, in_turn, wire_limits
+from inference.providers.endpoints import Candidate, in_turn, reread_endpoints, wire_limits
 from inference.providers.remote import RemoteSource
 from inference.providers.stage import StageProvider
 from inference.rate_limit import Allowance, spend_one
@@ -27,7 +27,8 @@ class EndpointSource:
     """Asks endpoints one after the other until one begins to answer.
 
     Args:
-        candidates: endpoints of one model, in the order in which they are asked; at least one.
+        candidates: endpoints of one model, in the order in which they are asked; at least one,
+            and the first one's minute is counted already.
     """
 
     def __init__(self, candidates: Sequence[Candidate]) -> None:
@@ -39,8 +40,10 @@ class EndpointSource:
         Raises:
             InferenceError: as the last endpoint that was asked.
         """
-        *others, last = self._candidates
-        for candidate in [*others, last]:
+        failure: ProviderError | None = None
+        for candidate in self._candidates:
+            if failure is not None and (await _spend(candidate)).is_exceeded:
+                continue
             has_begun = False
             try:
                 async with aclosing(_ask(candidate, request)) as outputs:
@@ -49,8 +52,11 @@ class EndpointSource:
                         yield output
                 return
             except ProviderError as error:
-                if has_begun or candidate is last or error.code in FINAL:
+                if has_begun or error.code in FINAL:
                     raise
+                failure = error
+        assert failure is not None
+        raise failure
 
 
 async def _ask(candidate: Candidate, request: GenerationRequest) -> AsyncGenerator[Output, None]:
@@ -58,15 +64,16 @@ async def _ask(candidate: Candidate, request: GenerationRequest) -> AsyncGenerat
     server = candidate.server
     limits = wire_limits(inference_settings())
     source = RemoteSource(server, dialect_named(server.dialect), limits)
-    was_failing = candidate.failures_in_row > 0
     try:
         async with aclosing(source.stream(request)) as outputs:
             async for output in outputs:
-                if output.finish_reason is not None:
-                    await health.note(None, endpoint_id=server.endpoint_id, was_failing=was_failing)
+                if output.finish_reason is not None and candidate.failures_in_row:
+                    await health.note(None, endpoint_id=server.endpoint_id)
+                    reread_endpoints()
                 yield output
     except ProviderError as error:
-        await health.note(error.code, endpoint_id=server.endpoint_id, was_failing=was_failing)
+        await health.note(error.code, endpoint_id=server.endpoint_id)
+        reread_endpoints()
         raise
 
 
@@ -103,7 +110,7 @@ class EndpointProvider:
             if candidate.rests_until is not None and not await _takes_trial(candidate):
                 continue
             allowance = await _spend(candidate)
-            if allowance is None or not allowance.is_exceeded:
+            if not allowance.is_exceeded:
                 return [candidate, *(c for c in live[position + 1 :] if c.rests_until is None)]
             spent.append(allowance)
         if spent:
@@ -116,11 +123,11 @@ async def _takes_trial(candidate: Candidate) -> bool:
     return await health.in_database(health.take_trial, endpoint_id=candidate.server.endpoint_id)
 
 
-async def _spend(candidate: Candidate) -> Allowance | None:
-    """Count a request to an endpoint that has a limit; None for one that has none."""
+async def _spend(candidate: Candidate) -> Allowance:
+    """Count a request to an endpoint that has a limit; one that has none has always room."""
     server = candidate.server
     if not server.requests_per_minute:
-        return None
+        return Allowance(limit=0, remaining=0, reset_s=0)
     return await health.in_database(
         spend_one,
         scope=RATE_SCOPE,

@@ -73,6 +73,13 @@ async def endpoints_by_model() -> Book:
     return book
 
 
+def reread_endpoints() -> None:
+    """Read the endpoints anew next time, as their health has changed; until then keep the list."""
+    global _read_at
+    with _lock:
+        _read_at = None
+
+
 def forget_endpoints() -> None:
     """Read the endpoints anew next time."""
     global _book, _read_at

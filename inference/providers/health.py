@@ -87,20 +87,19 @@ async def in_database(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -
     return await sync_to_async(run)()
 
 
-async def note(code: str | None, *, endpoint_id: int, was_failing: bool) -> None:
+async def note(code: str | None, *, endpoint_id: int) -> None:
     """Note how a request ended; a database that does not answer is no reason to fail one.
 
     Args:
         code: of the failure; None where it worked.
         endpoint_id: who was asked; 0 keeps no record.
-        was_failing: whether the record counts failures already.
     """
     if not endpoint_id or code in BLAMELESS:
         return
     try:
-        if code is not None:
-            await in_database(note_failure, endpoint_id=endpoint_id, code=code)
-        elif was_failing:
+        if code is None:
             await in_database(note_success, endpoint_id=endpoint_id)
+        else:
+            await in_database(note_failure, endpoint_id=endpoint_id, code=code)
     except (DatabaseError, Endpoint.DoesNotExist) as error:
         logger.warning("the health of an endpoint was not noted: %s", error)

@@ -145,6 +145,8 @@ def completion_body(
     params = wire_params(request.params, server, takes=taken, ignores=ignores)
     if "logit_bias" in params:
         params["logit_bias"] = {str(token): bias for token, bias in params["logit_bias"]}
+    if request.template_options:
+        params["chat_template_kwargs"] = dict(request.template_options)
     return {
         "model": server.name_there,
         "messages": [wire_message(message) for message in request.messages],

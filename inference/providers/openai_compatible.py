@@ -28,6 +28,7 @@ class VLLM(OpenAIDialect):
     """vLLM, which takes nearly all that the engine here takes."""
 
     needs_key: ClassVar[bool] = False
+    takes_template_options: ClassVar[bool] = True
     takes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             **TAKEN_BY_ALL,
@@ -46,6 +47,7 @@ class SGLang(OpenAIDialect):
     """SGLang."""
 
     needs_key: ClassVar[bool] = False
+    takes_template_options: ClassVar[bool] = True
     takes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             **TAKEN_BY_ALL,
@@ -63,6 +65,7 @@ class LlamaCpp(OpenAIDialect):
     """The server of llama.cpp, which calls the repetition penalty by its own name."""
 
     needs_key: ClassVar[bool] = False
+    takes_template_options: ClassVar[bool] = True
     takes: ClassVar[Mapping[str, str]] = MappingProxyType(
         {
             **TAKEN_BY_ALL,

@@ -85,11 +85,7 @@ class RemoteSource:
             ProviderError: it did not.
         """
         adapted = self.server.adapt(request)
-        takes_images = self.server.takes_images and self._dialect.takes_images
-        if not takes_images and any(entry.images for entry in adapted.messages):
-            raise InvalidRequestError(
-                f"the model {self.server.model!r} takes no images", param="messages"
-            )
+        self._check(adapted)
         deadline = time.monotonic() + self._limits.retry_budget_s
         for attempt in range(1, self._limits.tries + 1):
             ending = _Ending()
@@ -105,6 +101,23 @@ class RemoteSource:
                     raise self._told(error) from None
                 logger.info("asking for %r again in %.1f s", self.server.model, pause_s)
             await asyncio.sleep(pause_s)
+
+    def _check(self, request: GenerationRequest) -> None:
+        """Refuse what no server of this kind, or none at this endpoint, can do."""
+        takes_images = self.server.takes_images and self._dialect.takes_images
+        refused = {
+            "prompt": request.prompt is not None and "continues no raw prompts",
+            "tools": bool(request.tools) and "calls no tools",
+            "messages": any(entry.images for entry in request.messages)
+            and not takes_images
+            and "takes no images",
+            "chat_template_kwargs": bool(request.template_options)
+            and not self._dialect.takes_template_options
+            and "takes no options of a chat template",
+        }
+        for param, reason in refused.items():
+            if reason:
+                raise InvalidRequestError(f"the model {self.server.model!r} {reason}", param=param)
 
     async def _attempt(
         self, request: GenerationRequest, ending: _Ending

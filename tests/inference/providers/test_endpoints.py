@@ -245,6 +245,41 @@ async def test_requests_a_minute_are_counted_by_endpoint(wire: WireServer) -> No
     ]
 
 
+async def test_health_is_known_at_once_where_it_changes(wire: WireServer, setting) -> None:
+    setting(endpoints_reread_s=3600.0, endpoint_failures_allowed=1, endpoint_rest_s=60.0)
+    endpoint = await add(wire.url)
+    wire.answer(BROKEN)
+
+    with pytest.raises(GenerationFailedError):
+        await client.complete_reply(a_request())
+    resting = await client.live_models()
+    await Endpoint.objects.aupdate(rests_until=timezone.now() - timedelta(seconds=1))
+    endpoints.reread_endpoints()
+    wire.answer(text("Back"))
+    await client.complete_reply(a_request())
+    reply = await client.complete_reply(a_request())
+
+    assert "far" not in resting
+    assert reply.text == "Back"
+    assert (await state_of(endpoint)).failures_in_row == 0
+
+
+async def test_a_substitute_keeps_to_its_own_limit(wire: WireServer) -> None:
+    await add("http://127.0.0.1:1/v1")
+    await add("http://127.0.0.1:1/v2")
+    await add(wire.url, requests_per_minute=1)
+    wire.answer(text("Yes"))
+    asked = [client.complete_reply(a_request()) for _ in range(2)]
+
+    first = await asked[0]
+    with pytest.raises(GenerationFailedError) as caught:
+        await asked[1]
+
+    assert first.text == "Yes"
+    assert caught.value.code == "provider_unavailable"
+    assert len(wire.heard) == 1
+
+
 async def test_a_cancelled_answer_closes_the_connection(wire: WireServer) -> None:
     await add(wire.url)
     wire.answer(Canned([sse({"choices": [{"delta": {"content": "a"}}]})], hangs=True))

@@ -1,6 +1,7 @@
 """Each relative of OpenAI's API is asked in its own words and understood."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 
@@ -160,6 +161,31 @@ async def test_images_travel_inside_the_request(wire: WireServer) -> None:
     ]
 
 
+async def test_options_of_a_chat_template_go_where_they_are_understood(wire: WireServer) -> None:
+    wire.answer(Canned([STREAM]))
+    request = replace(a_request(), template_options={"enable_thinking": False})
+
+    await ask(a_server("vllm", wire.url), request)
+    with pytest.raises(InvalidRequestError, match="takes no options of a chat template"):
+        await ask(a_server("openai", wire.url), request)
+
+    assert wire.heard[0].json["chat_template_kwargs"] == {"enable_thinking": False}
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"messages": (), "prompt": "Once upon"}, "continues no raw prompts"),
+        ({"tools": ({"type": "function"},)}, "calls no tools"),
+    ],
+)
+async def test_what_no_answer_of_a_conversation_is_gets_refused(
+    wire: WireServer, fields: dict[str, object], words: str
+) -> None:
+    with pytest.raises(InvalidRequestError, match=words):
+        await ask(a_server("openai", wire.url), replace(a_request(), **fields))
+
+
 async def test_thoughts_are_not_part_of_the_answer(wire: WireServer) -> None:
     thought = {"choices": [{"index": 0, "delta": {"reasoning_content": "Hmm", "content": None}}]}
     wire.answer(Canned([sse(thought, chunk("Yes"), chunk(finish_reason="stop"))]))
@@ -262,7 +288,9 @@ async def test_tgi_gets_a_rendered_prompt_and_hides_the_stop_string(wire: WireSe
         "details": {"finish_reason": "stop_sequence", "generated_tokens": 4, "prefill": []},
     }
     wire.answer(Canned([sse(token("Good"), token(" day"), token("</"), token("s>", **end))]))
-    server = a_server("tgi", wire.url, name_there="vicuna-7b-v1.5", options={"template": "vicuna_v1.1"})
+    server = a_server(
+        "tgi", wire.url, name_there="vicuna-7b-v1.5", options={"template": "vicuna_v1.1"}
+    )
 
     told = await ask(server, a_request("Hi", temperature=0.0, max_tokens=9, stop=("</s>",)))
 
