@@ -19,18 +19,31 @@ def engine_over(model, processor, **options):
     return LLMEngine(model, processor.tokenizer, config, processor=processor)
 
 
-def test_a_decoder_that_is_given_more_than_states_takes_no_images(llava, monkeypatch, caplog):
+@pytest.mark.parametrize("features", [torch.ones(1), [torch.ones(1)]])
+def test_a_decoder_that_is_given_more_than_states_takes_no_images(
+    llava, monkeypatch, caplog, features
+):
     model = copy.deepcopy(llava.model)
     own_forward = model.base_model.forward
 
     def forward_with_more(*arguments, **keywords):
-        return own_forward(*arguments, **keywords, deep_features=torch.ones(1))
+        return own_forward(*arguments, **keywords, deep_features=features)
 
     monkeypatch.setattr(model.base_model, "forward", forward_with_more)
     engine = engine_over(model, llava.processor)
 
     assert not engine.takes_images
     assert "the decoder is given deep_features" in caplog.text
+
+
+def test_a_processor_that_does_not_fit_takes_no_images(llava, caplog):
+    processor = copy.deepcopy(llava.processor)
+    processor.patch_size = 7  # four times the tokens that the tower gives
+
+    engine = engine_over(copy.deepcopy(llava.model), processor)
+
+    assert not engine.takes_images
+    assert "odd takes no images here" in caplog.text
 
 
 def test_a_model_that_answers_otherwise_in_the_engine_takes_no_images(llava, monkeypatch, caplog):

@@ -144,6 +144,16 @@ def test_a_marker_that_somebody_wrote_is_a_text(llava):
     assert tokens_of(found) == llava.truth(conversation)
 
 
+def test_a_template_that_leaves_images_out_is_not_asked_about_them(llava):
+    tokenizer = copy.deepcopy(llava.processor.tokenizer)
+    tokenizer.chat_template = tokenizer.chat_template.replace("<image>", "")
+    model, config = copy.deepcopy(llava.model), EngineConfig(max_num_seqs=2)
+    engine = LLMEngine(model, tokenizer, config, processor=llava.processor)
+
+    with pytest.raises(InvalidRequestError, match="room for 0 of 1 images"):
+        engine.submit("one", messages=shown("What is it?", picture(1)))
+
+
 def test_a_text_model_refuses_images_and_names_the_parameter():
     engine = LLMEngine(tiny_llama(), byte_tokenizer(), EngineConfig(max_num_seqs=2))
 
