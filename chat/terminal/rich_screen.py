@@ -16,6 +16,7 @@ from rich.live import Live
 from rich.markdown import Markdown
 from rich.text import Text
 
+from chat.terminal.echo import hidden_keys
 from chat.terminal.screen import COMMAND_WORDS, Writer
 from chat.terminal.words import without_controls
 
@@ -64,10 +65,13 @@ class RichScreen:
             self._console.print(as_markdown("".join(pieces)))
             return
         # The text becomes Markdown at each refresh, not at each piece: parsing starts over.
-        with Live(
-            console=self._console,
-            refresh_per_second=REFRESHES_PER_SECOND,
-            get_renderable=lambda: as_markdown("".join(pieces)),
+        with (
+            hidden_keys(),
+            Live(
+                console=self._console,
+                refresh_per_second=REFRESHES_PER_SECOND,
+                get_renderable=lambda: as_markdown("".join(pieces)),
+            ),
         ):
             yield pieces.append
 

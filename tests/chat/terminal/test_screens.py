@@ -1,11 +1,14 @@
 """The three styles on a screen that is a buffer."""
 
 import io
+import os
+import termios
 from collections.abc import Sequence
 
 import pytest
 
 from chat.terminal.conversation import spoken_name
+from chat.terminal.echo import hidden_keys
 from chat.terminal.programmatic import END_OF_MESSAGE, ProgrammaticScreen
 from chat.terminal.rich_screen import RichScreen
 from chat.terminal.screen import LONGEST_INPUT
@@ -111,3 +114,20 @@ def test_the_rich_style_renders_markdown_and_keeps_lines(monkeypatch: pytest.Mon
     assert lines[:4] == ["USER:", "[/INST]:", "one", "two"]
     assert any(line.strip() == "[2Jcode" for line in lines)
     assert lines[-1] == "[bold]exit..."
+
+
+def test_keys_are_hidden_while_an_answer_is_drawn(monkeypatch: pytest.MonkeyPatch):
+    controller, terminal = os.openpty()
+
+    def is_shown() -> bool:
+        return bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+
+    with os.fdopen(controller), os.fdopen(terminal) as keys:
+        monkeypatch.setattr("sys.stdin", keys)
+        shown_before = is_shown()
+        with pytest.raises(KeyboardInterrupt), hidden_keys():
+            shown_meanwhile = is_shown()
+            raise KeyboardInterrupt
+        shown_after = is_shown()
+
+    assert (shown_before, shown_meanwhile, shown_after) == (True, False, True)
