@@ -11,6 +11,7 @@ from inference.loading.context import context_length_of
 from inference.loading.devices import check_device
 from inference.loading.options import LoadOptions
 from inference.loading.processors import load_processor
+from inference.loading.settled_rotary import settle_rotary
 from inference.loading.sources import find_model
 from inference.loading.text_encoders import read_encoder_facts
 from inference.loading.tokenizer import load_tokenizer
@@ -66,6 +67,7 @@ def load_model(path_or_id: str, **options: Any) -> LoadedModel:
         window = min(window, facts.max_tokens)
     tokenizer = load_tokenizer(folder, trust_remote_code=asked.trust_remote_code)
     model = load_weights(folder, config, asked, window=window)
+    settle_rotary(model, min(window, asked.context_length or window))
     processor = load_processor(folder, config)
     if processor is not None and processor.chat_template:
         tokenizer.chat_template = processor.chat_template  # the one that knows of images
