@@ -116,7 +116,7 @@ def json_request(
     url: str, body: Mapping[str, Any], headers: Mapping[str, str], *, server: Server
 ) -> WireRequest:
     """Return a request with a JSON body, the endpoint's extra fields under ours."""
-    content = json.dumps({**server.extra_body, **body}, ensure_ascii=False).encode()
+    content = json.dumps({**server.extra_body, **body}, ensure_ascii=False).encode(errors="replace")
     return WireRequest(
         url=url, headers={"Content-Type": "application/json", **headers}, content=content
     )

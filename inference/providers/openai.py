@@ -11,7 +11,7 @@ from contextlib import aclosing
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from inference.generation import FinishReason, GenerationRequest, Usage
+from inference.generation import FinishReason, GenerationRequest
 from inference.messages import ImagePart, Message, TextPart
 from inference.providers.dialect import (
     Check,
@@ -23,7 +23,7 @@ from inference.providers.dialect import (
     json_request,
 )
 from inference.providers.parameters import HARMLESS, wire_params
-from inference.providers.reading import count_at
+from inference.providers.reading import count_at, usage_of
 from inference.providers.server import Server
 from inference.providers.wire.client import WireRequest
 from inference.providers.wire.faults import fault, fault_of_event
@@ -197,7 +197,13 @@ def pieces_of(chunk: Mapping[str, Any]) -> Iterable[Piece]:
             text = said.get("content") or said.get("refusal") or ""
             yield Piece(text=text_of(text), finish_reason=finish_reason_of(choice))
         if usage := chunk.get("usage"):
-            yield Piece(usage=usage_of(usage))
+            yield Piece(
+                usage=usage_of(
+                    prompt=count_at(usage, "prompt_tokens"),
+                    completion=count_at(usage, "completion_tokens"),
+                    cached=count_at(usage, "prompt_tokens_details", "cached_tokens"),
+                )
+            )
     except (AttributeError, TypeError, KeyError, ValueError):
         raise fault("provider_protocol", f"unknown shape: {str(chunk)[:200]}") from None
 
@@ -223,12 +229,3 @@ def finish_reason_of(choice: Mapping[str, Any]) -> FinishReason | None:
     if reason == "error":
         raise fault("provider_cut_off", "finish_reason error")
     return FINISH_REASONS.get(reason, FinishReason.STOP) if reason else None
-
-
-def usage_of(usage: Any) -> Usage:
-    """Return the counts of a completion."""
-    return Usage(
-        count_at(usage, "prompt_tokens"),
-        count_at(usage, "completion_tokens"),
-        count_at(usage, "prompt_tokens_details", "cached_tokens"),
-    )

@@ -18,6 +18,7 @@ from inference.providers.stop_cut import StopCut
 from inference.providers.wire.client import exchange
 from inference.providers.wire.faults import RETRIED, fault
 from inference.providers.wire.limits import WireLimits
+from inference.providers.wire.mending import TextMender
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class _Ending:
     usage: Usage | None = None
 
     def note(self, piece: Piece) -> None:
-        self.text_bytes += len(piece.text.encode())
+        self.text_bytes += len(piece.text.encode(errors="replace"))
         self.finish_reason = piece.finish_reason or self.finish_reason
         self.usage = piece.usage or self.usage
 
@@ -128,13 +129,13 @@ class RemoteSource:
             exchange(wire_request, self._limits, refusal=self._dialect.fault) as response,
             aclosing(self._dialect.read(response)) as pieces,
         ):
-            cut = StopCut(wire_request.stop)
+            cut, mender = StopCut(wire_request.stop), TextMender()
             try:
                 async for piece in pieces:
                     ending.note(piece)
                     if piece.written_by:
                         logger.info("%s wrote %s", piece.written_by, request.request_id)
-                    if text := cut.feed(piece.text):
+                    if text := cut.feed(mender.feed(piece.text)):
                         yield Output(request.request_id, (text,))
                     if cut.is_over:
                         ending.finish_reason = FinishReason.STOP
@@ -146,7 +147,7 @@ class RemoteSource:
                 logger.debug("broke off after the end: %s", error.detail)
         if ending.finish_reason is None:
             raise fault("provider_cut_off", "the stream ended without a finish reason")
-        if text := cut.close():
+        if text := cut.feed(mender.close()) + cut.close():
             yield Output(request.request_id, (text,))
         yield Output(
             request.request_id,

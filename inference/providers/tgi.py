@@ -14,10 +14,11 @@ from typing import Any, ClassVar
 
 from inference.chat_templates.families import DEFAULT_FAMILY, ChatTemplate, family_for, family_named
 from inference.chat_templates.rendering import render_family
-from inference.generation import FinishReason, GenerationRequest, Usage
+from inference.generation import FinishReason, GenerationRequest
 from inference.providers.dialect import Check, Dialect, Piece, is_text, joined, json_request
 from inference.providers.openai import bearer
 from inference.providers.parameters import wire_params
+from inference.providers.reading import count_at, usage_of
 from inference.providers.server import Server
 from inference.providers.wire.client import WireRequest
 from inference.providers.wire.faults import fault, fault_of_event
@@ -94,7 +95,7 @@ def piece_of(data: Mapping[str, Any]) -> Piece:
         return Piece(
             text=text,
             finish_reason=FINISH_REASONS.get(reason, FinishReason.STOP) if reason else None,
-            usage=Usage(0, int(details["generated_tokens"])) if reason else None,
+            usage=usage_of(prompt=0, completion=count_at(details, "generated_tokens")),
         )
     except (AttributeError, TypeError, KeyError, ValueError):
         raise fault("provider_protocol", f"unknown shape: {str(data)[:200]}") from None

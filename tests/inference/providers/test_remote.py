@@ -59,6 +59,18 @@ async def test_text_arrives_however_it_is_cut(wire: WireServer, chunks: list[byt
     assert told.finish_reason is FinishReason.STOP
 
 
+async def test_a_character_cut_in_two_escapes_is_one_again(wire: WireServer) -> None:
+    halves = b"".join(
+        b'data: {"choices": [{"delta": {"content": "%s"}}]}\n\n' % text
+        for text in (b"a \\ud83d", b"\\udc4b b", b" \\ud83d", b"c\\u0000d", b"\\udc4b")
+    )
+    wire.answer(Canned([halves, sse(chunk(finish_reason="stop"))]))
+
+    told = await ask(a_server("openai", wire.url))
+
+    assert told.text == "a 👋 b \ufffdc\ufffdd\ufffd"
+
+
 async def test_counts_are_the_servers_or_a_quarter_of_the_bytes(wire: WireServer) -> None:
     counts = {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}
     wire.answer(Canned([sse(chunk("Hello"), chunk(finish_reason="length"), counts)]))
