@@ -118,16 +118,21 @@ def test_the_rich_style_renders_markdown_and_keeps_lines(monkeypatch: pytest.Mon
 
 def test_keys_are_hidden_while_an_answer_is_drawn(monkeypatch: pytest.MonkeyPatch):
     controller, terminal = os.openpty()
+    shown: list[bool] = []
 
-    def is_shown() -> bool:
-        return bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+    def look() -> None:
+        shown.append(bool(termios.tcgetattr(terminal)[3] & termios.ECHO))
+
+    @hidden_keys()
+    def answer() -> None:
+        look()
+        raise KeyboardInterrupt
 
     with os.fdopen(controller), os.fdopen(terminal) as keys:
         monkeypatch.setattr("sys.stdin", keys)
-        shown_before = is_shown()
-        with pytest.raises(KeyboardInterrupt), hidden_keys():
-            shown_meanwhile = is_shown()
-            raise KeyboardInterrupt
-        shown_after = is_shown()
+        look()
+        with pytest.raises(KeyboardInterrupt):
+            answer()
+        look()
 
-    assert (shown_before, shown_meanwhile, shown_after) == (True, False, True)
+    assert shown == [True, False, True]
