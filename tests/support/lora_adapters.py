@@ -21,15 +21,16 @@ def peft_model(
     modules: tuple[str, ...] = ATTENTION,
     seed: int = 1,
     std: float = 0.2,
+    copied: bool = True,
     **options: Any,
 ) -> PeftModel:
-    """A copy of a model with a random adapter, as peft computes it."""
+    """A model (or a copy of one) with a random adapter, as peft computes it."""
     config = LoraConfig(target_modules=list(modules), **{"r": 4, "lora_alpha": 8, **options})
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         # peft asks transformers for a property that goes by another name now.
         warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
         torch.manual_seed(seed)
-        adapted = get_peft_model(copy.deepcopy(model), config)
+        adapted = get_peft_model(copy.deepcopy(model) if copied else model, config)
         for name, parameter in adapted.named_parameters():
             if "lora_" in name and "magnitude" not in name:
                 torch.nn.init.normal_(parameter, std=std)

@@ -46,10 +46,11 @@ class Adapters:
         self._config = config
         self.bank = AdapterBank(list(adapters))
         self._modules = dict(model.named_modules())
-        if adapters and is_shared(model):
+        problem = _obstacle(model) if adapters else ""
+        if problem:
             raise ModelLoadError(
-                f"{config.name} is dealt out to several processes, which takes no adapters;"
-                " put one into the weights with `manage.py merge_lora`"
+                f"{config.name} {problem}, which takes no adapters while serving; put one into the"
+                " weights with `manage.py merge_lora`"
             )
         self._head = model.get_output_embeddings()
         self._hooks = self._hook_modules()
@@ -155,6 +156,15 @@ class Adapters:
             if addition is not None:
                 joined[adapter] = addition.to(input_device(self._model), self._model.dtype)
         return joined
+
+
+def _obstacle(model: PreTrainedModel) -> str:
+    """Say why a model takes no adapters; nothing where it does."""
+    if is_shared(model):
+        return "is dealt out to several processes"
+    if model.config.is_encoder_decoder:
+        return "is an encoder-decoder"
+    return "" if model.can_generate() else "has no head"
 
 
 def _misfit(module: nn.Module | None, addition: LowRank) -> str:

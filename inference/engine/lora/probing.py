@@ -61,15 +61,19 @@ def _scores_of(chosen: ChosenRunner, model: PreTrainedModel, adapter: str) -> Te
         if len(tokens) > chosen.context_length or not blocks.grow(sequence, len(tokens)):
             return None
         sequences.append(sequence)
-    middle = PROBE_TOKENS * 2 // 3
-    runner, rest = chosen.runner, PROBE_TOKENS - middle
+    runner, rest = chosen.runner, PROBE_TOKENS if chosen.is_whole else PROBE_TOKENS // 3
+    failures = []
     try:
-        first = runner.run([Chunk(sequence, 0, middle, scored=0) for sequence in sequences])
-        result = runner.run([Chunk(sequence, middle, rest, scored=1) for sequence in sequences])
+        if rest < PROBE_TOKENS:
+            chunks = [Chunk(one, 0, PROBE_TOKENS - rest, scored=0) for one in sequences]
+            failures += runner.run(chunks).failures
+        chunks = [Chunk(one, PROBE_TOKENS - rest, rest, scored=1) for one in sequences]
+        result = runner.run(chunks)
+        failures += result.failures
     finally:
         for sequence in sequences:
             runner.forget(sequence)
-    for _, error in first.failures + result.failures:
+    for _, error in failures:
         raise ModelLoadError(f"an adapter cannot be computed: {error}") from error
     order = [sequences.index(chunk.sequence) for chunk in result.chunks]
     return result.logits[torch.tensor(order, device=result.logits.device).argsort()]

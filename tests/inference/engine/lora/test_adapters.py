@@ -5,7 +5,18 @@ from dataclasses import replace
 
 import pytest
 import torch
-from transformers import GPT2Config, GPT2LMHeadModel, GPTNeoXConfig, GPTNeoXForCausalLM
+from transformers import (
+    AutoModelForCausalLM,
+    BitsAndBytesConfig,
+    BloomConfig,
+    GPT2Config,
+    MambaConfig,
+    MixtralConfig,
+    Phi3Config,
+    Qwen2Config,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from inference.engine.config import EngineConfig
 from inference.engine.llm_engine import LLMEngine
@@ -119,6 +130,30 @@ def test_weights_in_fewer_bits_take_adapters(weights, tokenizer):
     assert found["", PROMPTS[0]] != found["poet", PROMPTS[0]]
 
 
+@pytest.mark.parametrize("width", ["load_in_8bit", "load_in_4bit"])
+def test_a_base_that_was_loaded_in_fewer_bits_takes_adapters(tmp_path, tokenizer, width):
+    # As QLoRA trains them: the base rounded, the adapter in full.
+    tiny_llama(hidden_size=64).save_pretrained(tmp_path)
+    quantization = BitsAndBytesConfig(
+        **{width: True}, bnb_4bit_compute_dtype=torch.float32, bnb_4bit_quant_type="nf4"
+    )
+    model = AutoModelForCausalLM.from_pretrained(
+        tmp_path, quantization_config=quantization, dtype=torch.float32
+    )
+    peft = peft_model(model, copied=False, std=0.5)
+    adapter = adapter_of(peft)
+    wanted = [naive_greedy(peft, tokenizer, prompt, 8) for prompt in PROMPTS]
+    engine = LLMEngine(
+        peft.unload(), tokenizer, EngineConfig(name="tiny", threads=1), adapters={"poet": adapter}
+    )
+
+    params = replace(GREEDY, max_tokens=8)
+    found = answers(engine, [("poet", prompt) for prompt in PROMPTS], params)
+
+    assert [found["poet", prompt] for prompt in PROMPTS] == wanted
+    assert answers(engine, [("", PROMPTS[0])], params)["", PROMPTS[0]] != wanted[0]
+
+
 def test_prefixes_are_not_shared_between_adapters(make_adapted, truth):
     engine = make_adapted(block_size=8, max_num_seqs=1)
     prompt = PROMPTS[2]
@@ -182,40 +217,69 @@ def test_the_base_is_in_memory_once(tiny_model, make_adapted, truth):
     assert projections == own
 
 
-def neo_x():
-    config = GPTNeoXConfig(
-        vocab_size=260, hidden_size=32, intermediate_size=64, num_hidden_layers=2,
-        num_attention_heads=4, max_position_embeddings=256, pad_token_id=0, eos_token_id=1,
-        bos_token_id=1,
-    )  # fmt: skip
-    return GPTNeoXForCausalLM(config).eval(), ("query_key_value", "dense_h_to_4h")
+LLAMA_SIZES = {
+    "vocab_size": 260, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2,
+    "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 256,
+    "pad_token_id": 0, "eos_token_id": 1, "bos_token_id": None,
+}  # fmt: skip
+OLDER_SIZES = {
+    "vocab_size": 260, "hidden_size": 32, "n_layer": 2, "n_head": 4, "eos_token_id": 1,
+    "bos_token_id": 1,
+}  # fmt: skip
+FAMILIES = {
+    "joined projections, fused": (Phi3Config(**LLAMA_SIZES), ("qkv_proj", "gate_up_proj")),
+    "biases, fused": (Qwen2Config(**LLAMA_SIZES), ("k_proj", "down_proj")),
+    "experts, packed": (MixtralConfig(num_local_experts=4, **LLAMA_SIZES), ("q_proj", "o_proj")),
+    "transposed weights, packed": (
+        GPT2Config(n_embd=32, n_positions=256, **OLDER_SIZES),
+        ("c_attn", "c_fc"),
+    ),
+    "positions in the scores, plain": (BloomConfig(**OLDER_SIZES), ("query_key_value", "dense")),
+    "states, plain": (
+        MambaConfig(
+            vocab_size=260, hidden_size=32, num_hidden_layers=2, state_size=8, eos_token_id=1,
+            pad_token_id=0, bos_token_id=1,
+        ),
+        ("in_proj", "x_proj"),
+    ),
+}  # fmt: skip
 
 
-def gpt_2():
-    config = GPT2Config(
-        vocab_size=260, n_embd=32, n_layer=2, n_head=4, n_positions=256, eos_token_id=1,
-        bos_token_id=1,
-    )  # fmt: skip
-    return GPT2LMHeadModel(config).eval(), ("c_attn", "c_fc")
-
-
-@pytest.mark.parametrize("family", [neo_x, gpt_2])
+@pytest.mark.parametrize("family", FAMILIES)
 def test_other_families_take_adapters(family, tokenizer):
+    config, modules = FAMILIES[family]
     torch.manual_seed(0)
-    model, modules = family()
+    model = AutoModelForCausalLM.from_config(config).eval()
     for parameter in model.parameters():
-        if parameter.dim() == 2:
+        if parameter.dim() >= 2:
             torch.nn.init.normal_(parameter, std=0.2)
-    peft = peft_model(model, modules=modules, fan_in_fan_out=family is gpt_2)
-    config = EngineConfig(name="other", threads=1)
-    engine = LLMEngine(copy.deepcopy(model), tokenizer, config, adapters={"poet": adapter_of(peft)})
+    peft = peft_model(model, modules=modules, fan_in_fan_out="transposed" in family)
+    engine = LLMEngine(
+        copy.deepcopy(model),
+        tokenizer,
+        EngineConfig(name="other", threads=1, context_length=256),
+        adapters={"poet": adapter_of(peft)},
+    )
 
     found = answers(engine, [("", PROMPTS[1]), ("poet", PROMPTS[0]), ("poet", PROMPTS[1])])
 
+    assert engine.describe().startswith(family.rpartition(" ")[2])
     assert found["", PROMPTS[1]] == naive_greedy(model, tokenizer, PROMPTS[1])
     for prompt in PROMPTS[:2]:
         assert found["poet", prompt] == naive_greedy(peft, tokenizer, prompt)
     assert found["", PROMPTS[1]] != found["poet", PROMPTS[1]]
+
+
+def test_an_encoder_decoder_takes_none_and_says_so(tokenizer):
+    config = T5Config(
+        vocab_size=260, d_model=32, d_kv=8, d_ff=64, num_layers=1, num_heads=2,
+        decoder_start_token_id=0,
+    )  # fmt: skip
+    model = T5ForConditionalGeneration(config).eval()
+    adapter = adapter_of(peft_model(model, modules=("q",)))
+
+    with pytest.raises(ModelLoadError, match="is an encoder-decoder, which takes no adapters"):
+        LLMEngine(model, tokenizer, EngineConfig(context_length=64), adapters={"poet": adapter})
 
 
 def test_an_unknown_adapter_is_refused(make_adapted):
