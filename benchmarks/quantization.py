@@ -60,7 +60,8 @@ class Row:
         agreement: share of positions with the same likeliest token.
         loss: of float32's own answers, in nats a token.
         held_mb: memory of the model at work.
-        peak_mb: most memory on the way there.
+        mapped_mb: pages of its files beside, which the system drops at will.
+        peak_mb: most of both on the way there.
         load_s: CPU time of loading.
         tokens_per_cpu_s: one answer.
         tokens_per_cpu_s_of_8: eight answers at a time.
@@ -73,6 +74,7 @@ class Row:
     agreement: float
     loss: float
     held_mb: float
+    mapped_mb: float
     peak_mb: float
     load_s: float
     tokens_per_cpu_s: float

@@ -53,8 +53,9 @@ class Result:
     """What was found.
 
     Attributes:
-        held_mb: memory the model took once it had answered.
-        peak_mb: most it took on the way there.
+        held_mb: memory the model took once it had answered, which nobody can take back.
+        mapped_mb: pages of its files that are in memory beside; the system drops them at will.
+        peak_mb: most of both on the way there.
         load_s: CPU time of loading, the engine's layout of weights included.
         error: distance of all scores from the exact ones, over their size.
         agreement: share of positions whose likeliest token is the exact weights' own.
@@ -64,6 +65,7 @@ class Result:
     """
 
     held_mb: float
+    mapped_mb: float
     peak_mb: float
     load_s: float
     error: float
@@ -76,7 +78,8 @@ class Result:
 def measure(job: Job) -> Result:
     """Load a model one way, compare its scores with the exact ones, and time it."""
     torch.set_num_threads(1)
-    before, began = resident_bytes("VmRSS"), time.process_time()
+    before = {name: resident_bytes(name) for name in ("RssAnon", "RssFile", "VmRSS")}
+    began = time.process_time()
     loaded = load_model(job.folder, **job.load_options)
     config = EngineConfig(
         max_num_seqs=max(job.streams),
@@ -94,14 +97,16 @@ def measure(job: Job) -> Result:
     ours, theirs = torch.cat(scores), torch.cat(exact)
     following = torch.cat([truth[row][1:] for row in rows])
     inner = torch.cat([row[:-1] for row in scores])
+    speeds = tuple(speed_of(engine, job.prompts, count, job.new_tokens) for count in job.streams)
     return Result(
-        (resident_bytes("VmRSS") - before) / 1e6,
-        (resident_bytes("VmHWM") - before) / 1e6,
+        (resident_bytes("RssAnon") - before["RssAnon"]) / 1e6,
+        (resident_bytes("RssFile") - before["RssFile"]) / 1e6,
+        (resident_bytes("VmHWM") - before["VmRSS"]) / 1e6,
         load_s,
         float((ours - theirs).norm() / theirs.norm()),
         float((ours.argmax(-1) == theirs.argmax(-1)).float().mean()),
         float(torch.nn.functional.cross_entropy(inner, following)),
-        tuple(speed_of(engine, job.prompts, count, job.new_tokens) for count in job.streams),
+        speeds,
         engine.describe().partition(",")[0],
     )
 

@@ -11,6 +11,8 @@ from inference.loading.options import LoadOptions
 
 # It warns of its cast to half precision once for every matrix of every step.
 logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+# As it is imported it advises a package that would fetch compiled kernels and run them.
+logging.getLogger("bitsandbytes.backends.cpu.ops").setLevel(logging.ERROR)
 
 
 def quantization_config(options: LoadOptions, dtype: torch.dtype) -> BitsAndBytesConfig | None:
