@@ -17,7 +17,10 @@ class Images(Protocol):
         """Return which of the places [first, last) are image tokens, ascending."""
 
     def features(self, first: int, last: int) -> Tensor:
-        """Return the states of the image tokens in [first, last), [n, W]."""
+        """Return the states of the image tokens in [first, last), [L, n, W].
+
+        The first of the L goes in, the others are added to what leaves the first layers.
+        """
 
     def positions(self, first: int, last: int) -> Tensor:
         """Return the positions of the places [first, last), long [3, n]."""

@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 from inference.engine.attention import StepAttention
 from inference.engine.flat_batch import lay_out
 from inference.engine.isolation import ForwardResult, run_isolating
-from inference.engine.placed_images import PlacedImages, place_images
+from inference.engine.placed_images import PlacedImages, deepened, place_images
 from inference.engine.row_attention import RowAttention
 from inference.engine.sequence import Chunk
 from inference.engine.sequence import Sequence as RunningSequence
@@ -103,14 +103,15 @@ class TransformersForward:
         images: PlacedImages | None = None,
     ) -> Tensor:
         """See `Forward`."""
-        logits: Tensor = self._model(
-            **model_inputs(self._model, tokens, positions, images),
-            use_cache=False,
-            # A spread model takes tensors to its first device and has its head on the last; an
-            # array stays on the host, from where it indexes anywhere.
-            logits_to_keep=scored.cpu().numpy() if self._is_spread else scored,
-            packed_step=step,
-        ).logits
+        with deepened(self._model, images):
+            logits: Tensor = self._model(
+                **model_inputs(self._model, tokens, positions, images),
+                use_cache=False,
+                # A spread model takes tensors to its first device and has its head on the last; an
+                # array stays on the host, from where it indexes anywhere.
+                logits_to_keep=scored.cpu().numpy() if self._is_spread else scored,
+                packed_step=step,
+            ).logits
         return logits[0]
 
     def with_states(

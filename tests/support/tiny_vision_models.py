@@ -21,6 +21,9 @@ from transformers import (
     Qwen2VLConfig,
     Qwen2VLForConditionalGeneration,
     Qwen2VLProcessor,
+    Qwen3VLConfig,
+    Qwen3VLForConditionalGeneration,
+    Qwen3VLProcessor,
 )
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.llava_next.image_processing_pil_llava_next import (
@@ -129,11 +132,26 @@ def tiny_qwen2_5_vl() -> tuple[PreTrainedModel, Any]:
     return _qwen(Qwen2_5_VLForConditionalGeneration, Qwen2_5_VLConfig, vision)
 
 
+def tiny_qwen3_vl() -> tuple[PreTrainedModel, Any]:
+    """A Qwen3-VL, whose tower hands on states for the decoder's first layer as well."""
+    vision = {
+        "depth": 2,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_heads": 2,
+        "out_hidden_size": 64,
+        "deepstack_visual_indexes": [0],
+        "num_position_embeddings": 64,
+    }
+    return _qwen(Qwen3VLForConditionalGeneration, Qwen3VLConfig, vision, Qwen3VLProcessor)
+
+
 VISION_MODELS = {
     "llava": tiny_llava,
     "llava_next": tiny_llava_next,
     "qwen2_vl": tiny_qwen2_vl,
     "qwen2_5_vl": tiny_qwen2_5_vl,
+    "qwen3_vl": tiny_qwen3_vl,
 }
 
 
@@ -172,11 +190,18 @@ def _clip(side: int) -> dict[str, Any]:
     }
 
 
-def _qwen(kind: Any, config_kind: Any, vision: dict[str, Any]) -> tuple[PreTrainedModel, Any]:
+def _qwen(
+    kind: Any, config_kind: Any, vision: dict[str, Any], processor_kind: Any = Qwen2VLProcessor
+) -> tuple[PreTrainedModel, Any]:
     tokenizer = vision_tokenizer("<|vision_start|><|image_pad|><|vision_end|>")
     ids = tokenizer.convert_tokens_to_ids
     config = config_kind(
-        text_config={"vocab_size": len(tokenizer), "rope_parameters": MROPE, **TEXT},
+        text_config={
+            "vocab_size": len(tokenizer),
+            "rope_parameters": MROPE,
+            "head_dim": 16,
+            **TEXT,
+        },
         vision_config={
             "patch_size": PATCH,
             "spatial_merge_size": 2,
@@ -190,7 +215,7 @@ def _qwen(kind: Any, config_kind: Any, vision: dict[str, Any]) -> tuple[PreTrain
     )
     pixels = (2 * PATCH) ** 2
     images = Qwen2VLImageProcessorPil(min_pixels=pixels, max_pixels=16 * pixels)
-    processor = without_videos(Qwen2VLProcessor)(
+    processor = without_videos(processor_kind)(
         image_processor=images, tokenizer=tokenizer, chat_template=tokenizer.chat_template
     )
     return _wide(kind, config), processor

@@ -81,6 +81,7 @@ ANATOMIES = {
     "qwen2_vl_text": APART,
     "qwen2_5_vl_text": APART,
     "qwen3": APART,
+    "qwen3_vl_text": APART,
     "phi3": JOINED,
 }
 """Model types whose layers compute exactly what the fused decoder does."""

@@ -157,4 +157,6 @@ class FusedDecoder:
         sin = torch.cat((-sin[..., :half], sin[..., half:]), dim=-1)
         for layer in self.layers:
             x = layer(x, cos, sin, step)
+            if images is not None:
+                x = images.after(layer.number, x)
         return self.norm(x)

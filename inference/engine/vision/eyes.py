@@ -16,8 +16,19 @@ from transformers import PreTrainedModel
 from inference.engine.placement import input_device
 from inference.exceptions import ModelLoadError
 
+DEEPER_STATES = "deepstack_visual_embeds"
+"""What Qwen3-VL's tower hands on from its middle, for the decoder's first layers."""
+
 DECODER_INPUTS = frozenset(
-    {"input_ids", "inputs_embeds", "position_ids", "attention_mask", "past_key_values"}
+    {
+        "input_ids",
+        "inputs_embeds",
+        "position_ids",
+        "attention_mask",
+        "past_key_values",
+        "visual_pos_masks",
+        DEEPER_STATES,
+    }
 )
 """Tensors a decoder may be given; with more than these an image does not end in its features."""
 
@@ -55,13 +66,19 @@ class Eyes:
 
     @torch.inference_mode()
     def features(self, inputs: Mapping[str, Tensor]) -> Tensor:
-        """Return the states of all image tokens of one prompt, in order, [n, W].
+        """Return the states of all image tokens of one prompt, in order, [L, n, W].
+
+        The first of the L is what goes into the decoder; the others are added to what leaves its
+        first layers, one each.
 
         Args:
             inputs: what the processor made of the prompt, a batch of one.
 
         Raises:
             NotImplementedError: the decoder is given more than states and positions.
+
+        Source:
+            Meng et al. 2024, "DeepStack" (states for the first layers).
         """
         tokens = inputs["input_ids"]
         # With positions given, families of three-dimensional ones keep none of this prompt.
@@ -71,8 +88,10 @@ class Eyes:
         extra = sorted(key for key in given if key not in DECODER_INPUTS and _is_data(given[key]))
         if extra or given.get("inputs_embeds") is None:
             raise NotImplementedError(f"the decoder is given {', '.join(extra) or 'no states'}")
-        states: Tensor = given["inputs_embeds"][0]
-        return states[(tokens[0] == self.image_token).to(states.device)]
+        all_states: Tensor = given["inputs_embeds"][0]
+        states = all_states[(tokens[0] == self.image_token).to(all_states.device)]
+        deeper = given.get(DEEPER_STATES) or ()
+        return torch.stack((states, *(added.to(states) for added in deeper)))
 
     @torch.inference_mode()
     def scores(self, inputs: Mapping[str, Tensor]) -> Tensor:

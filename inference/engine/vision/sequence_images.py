@@ -51,12 +51,12 @@ class SequenceImages:
         return self._places[self._between(first, last)]
 
     def features(self, first: int, last: int) -> Tensor:
-        """Return the states of the image tokens in [first, last), [n, W]."""
+        """Return the states of the image tokens in [first, last), [L, n, W]; see `Images`."""
         if self._features is None:
             assert self._inputs is not None
             self._features = self._eyes.features(self._inputs)
             self._inputs = None  # the pixels have been seen
-        return self._features[self._between(first, last)]
+        return self._features[:, self._between(first, last)]
 
     def positions(self, first: int, last: int) -> Tensor:
         """Return the positions of the places [first, last), long [3, n].

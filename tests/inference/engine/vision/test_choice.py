@@ -47,7 +47,7 @@ def test_a_processor_that_does_not_fit_takes_no_images(llava, caplog):
 
 
 def test_a_model_that_answers_otherwise_in_the_engine_takes_no_images(llava, monkeypatch, caplog):
-    monkeypatch.setattr(Eyes, "features", lambda self, inputs: torch.zeros(16, 64))
+    monkeypatch.setattr(Eyes, "features", lambda self, inputs: torch.zeros(1, 16, 64))
 
     engine = engine_over(copy.deepcopy(llava.model), llava.processor)
 
@@ -58,7 +58,7 @@ def test_a_model_that_answers_otherwise_in_the_engine_takes_no_images(llava, mon
 
 
 def test_such_a_model_goes_on_answering_texts(qwen, monkeypatch):
-    monkeypatch.setattr(Eyes, "features", lambda self, inputs: torch.zeros(4, 64))
+    monkeypatch.setattr(Eyes, "features", lambda self, inputs: torch.zeros(1, 4, 64))
     engine = engine_over(copy.deepcopy(qwen.model), qwen.processor)
 
     engine.submit("one", messages=said("Hello"), params=GREEDY)
