@@ -309,3 +309,35 @@ async def test_an_answer_in_one_piece_is_read_where_a_stream_was_wanted(wire: Wi
 
     assert wire.heard[0].json["stream"] is True
     assert told.text == "Hello"
+
+
+async def test_cookies_are_not_kept(wire: WireServer) -> None:
+    wire.answer(Canned([HELLO], headers={"Set-Cookie": "who=you; Path=/"}))
+    server = a_server("openai", wire.url)
+
+    await ask(server)
+    await ask(server)
+
+    assert "cookie" not in wire.heard[1].headers
+
+
+async def test_the_proxy_of_the_environment_is_honoured(
+    wire: WireServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", wire.url)
+    wire.answer(Canned([HELLO]))
+
+    told = await ask(a_server("openai", "http://far.example/v1"))
+
+    assert told.text == "Héllo 👋"
+    assert wire.heard[0].path == "http://far.example/v1/chat/completions"
+
+
+async def test_many_answers_share_the_connections_of_a_loop(wire: WireServer) -> None:
+    wire.answer(Canned([HELLO]))
+    server = a_server("openai", wire.url)
+
+    answers = await asyncio.gather(*(ask(server) for _ in range(40)))
+
+    assert {told.text for told in answers} == {"Héllo 👋"}
+    assert len(wire.heard) == 40
