@@ -1,5 +1,8 @@
 """The probe: two short prompts by which a way of computing shows that it gives a model's scores."""
 
+import math
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -14,6 +17,8 @@ PROBE_SHAPE = CacheShape(rows=2, row_blocks=4, block_size=8)
 PROBE_BLOCKS = ([5, 1, 3], [0, 2, 4])  # scattered, so that this way of reading is probed too
 LARGEST_ERROR = 1e-3
 LARGEST_ERROR_LOW_PRECISION = 5e-2
+ROUNDING_FACTOR = 2.0
+"""How much more rounding may do to one way than to another."""
 
 
 @torch.inference_mode()
@@ -65,17 +70,43 @@ def problem_of(
     try:
         found = scores_by(runner, model, is_batched=is_batched)
     except Exception as error:  # any refusal means: not this way
-        return f"{type(error).__name__}: {error}"
+        return in_words(error)
     difference = difference_of(found, expected)
     if difference <= largest_error(model, expected):
         return None
     return f"its scores would differ by {difference:.1e}"
 
 
+def in_words(error: Exception) -> str:
+    """Return what went wrong, on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
 def largest_error(model: PreTrainedModel, expected: Tensor) -> float:
     """How far scores may be from the expected ones, as a share of their size."""
-    is_exact = expected.dtype == torch.float32 and not _is_quantized(model)
+    # Some models turn their scores into float32 at last, whatever they are computed in.
+    is_exact = expected.dtype == model.dtype == torch.float32 and not _is_quantized(model)
     return LARGEST_ERROR if is_exact else LARGEST_ERROR_LOW_PRECISION
+
+
+def error_beside(reference: Callable[[], float], model: PreTrainedModel, expected: Tensor) -> float:
+    """How far scores may be from the expected ones where a slower way has that error.
+
+    In low precision a small mistake looks like rounding; next to what rounding does to the slower
+    way it does not.
+
+    Args:
+        reference: tells the slower way's error, NaN where it failed; asked in low precision alone.
+        model: whose scores.
+        expected: by the model itself.
+    """
+    largest = largest_error(model, expected)
+    if largest == LARGEST_ERROR:
+        return largest
+    rounding = reference()
+    if math.isnan(rounding):
+        return largest
+    return min(largest, ROUNDING_FACTOR * rounding + 2 * LARGEST_ERROR)
 
 
 def probe_tokens(model: PreTrainedModel) -> tuple[list[int], list[int]]:

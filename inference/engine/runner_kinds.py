@@ -5,6 +5,7 @@ from transformers import PreTrainedModel
 from inference.engine.config import EngineConfig
 from inference.engine.encoder.choice import choose_text_runner
 from inference.engine.encoder_decoder.choice import choose_encoder_decoder_runner
+from inference.engine.probing import in_words
 from inference.engine.runner_choice import ChosenRunner, choose_runner
 from inference.exceptions import ModelLoadError
 
@@ -24,11 +25,18 @@ def choose_any_runner(
         ModelLoadError: no way gives the model's own scores, or this kind does not run in several
             processes.
     """
-    if model.can_generate() and not model.config.is_encoder_decoder:
-        return choose_runner(model, config, context_length=context_length)
-    if is_led:
+    choose = choose_text_runner
+    if model.can_generate():
+        is_pair = model.config.is_encoder_decoder
+        choose = choose_encoder_decoder_runner if is_pair else choose_runner
+    if is_led and choose is not choose_runner:
         kind = "is an encoder-decoder" if model.can_generate() else "has no head"
         raise ModelLoadError(f"{config.name} {kind}; it runs in one process only")
-    if model.can_generate():
-        return choose_encoder_decoder_runner(model, config, context_length=context_length)
-    return choose_text_runner(model, config, context_length=context_length)
+    try:
+        return choose(model, config, context_length=context_length)
+    except ModelLoadError:
+        raise
+    except Exception as error:  # the model itself cannot compute, whatever it raises
+        raise ModelLoadError(
+            f"{config.name} cannot be served by this engine: {in_words(error)}"
+        ) from error

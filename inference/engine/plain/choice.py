@@ -1,6 +1,7 @@
 """Which plain way fits a model: the one that does most at once among those that are right."""
 
 import logging
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,7 +14,7 @@ from inference.engine.config import EngineConfig
 from inference.engine.placement import input_device
 from inference.engine.plain.asking import Asking, DecoderAsking, ForgetfulAsking
 from inference.engine.plain.runner import PlainRunner
-from inference.engine.probing import difference_of, largest_error, probe_tokens
+from inference.engine.probing import difference_of, error_beside, in_words, probe_tokens
 from inference.engine.sequence import Chunk, Sequence
 from inference.exceptions import ModelLoadError
 
@@ -43,11 +44,14 @@ class PlainWay:
     ask: Callable[[PreTrainedModel], Asking]
 
 
+SAFEST = PlainWay("plain (one at a time, whole prompts)", False, True, DecoderAsking)
+"""As `generate` does it with one prompt."""
+
 WAYS = (
     PlainWay("plain", True, False, DecoderAsking),
     PlainWay("plain (whole prompts)", True, True, DecoderAsking),
     PlainWay("plain (one at a time)", False, False, DecoderAsking),
-    PlainWay("plain (one at a time, whole prompts)", False, True, DecoderAsking),
+    SAFEST,
     PlainWay("plain (one at a time, without a memory)", False, False, ForgetfulAsking),
 )
 """The fastest first."""
@@ -78,9 +82,10 @@ def choose_plain_runner(model: PreTrainedModel, config: EngineConfig) -> ChosenP
         ModelLoadError: no way gives the model's own scores.
     """
     expected = own_plain_scores(model)
-    problem = first_problem = None
+    largest = error_beside(lambda: plain_error(SAFEST, model, expected), model, expected)
+    first_problem = None
     for way in WAYS:
-        problem = plain_problem(way, model, expected)
+        problem = plain_problem(way, model, expected, largest=largest)
         if problem is None:
             runner = PlainRunner(way.ask(model), is_batched=way.is_batched)
             return ChosenPlainRunner(way.name, runner, way.is_whole)
@@ -100,17 +105,28 @@ def own_plain_scores(model: PreTrainedModel) -> Tensor:
     return torch.stack(rows)
 
 
-def plain_problem(way: PlainWay, model: PreTrainedModel, expected: Tensor) -> str | None:
-    """Say why a way does not fit a model; None where it gives the expected scores."""
+def plain_problem(
+    way: PlainWay, model: PreTrainedModel, expected: Tensor, *, largest: float
+) -> str | None:
+    """Say why a way does not fit a model; None where its scores differ by no more than allowed."""
     try:
-        runner = PlainRunner(way.ask(model), is_batched=way.is_batched)
-        found = decoded_scores(runner, _probes(model), is_whole=way.is_whole)
+        difference = difference_of(_scores_by(way, model), expected)
     except Exception as error:  # any refusal means: not this way
-        return f"{type(error).__name__}: {error}"
-    difference = difference_of(found, expected)
-    if difference <= largest_error(model, expected):
-        return None
-    return f"its scores would differ by {difference:.1e}"
+        return in_words(error)
+    return None if difference <= largest else f"its scores would differ by {difference:.1e}"
+
+
+def plain_error(way: PlainWay, model: PreTrainedModel, expected: Tensor) -> float:
+    """How far a way's scores are from the expected ones; NaN where it fails."""
+    try:
+        return difference_of(_scores_by(way, model), expected)
+    except Exception:  # whatever a model raises
+        return math.nan
+
+
+def _scores_by(way: PlainWay, model: PreTrainedModel) -> Tensor:
+    runner = PlainRunner(way.ask(model), is_batched=way.is_batched)
+    return decoded_scores(runner, _probes(model), is_whole=way.is_whole)
 
 
 def decoded_scores(
