@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 
 from inference.bus import Bus
 from inference.bus.events import Claim, Heartbeat
-from inference.bus.outbox import Output
 from inference.bus.station import Station
 from inference.conf import InferenceSettings
 from inference.exceptions import EngineLostError, InferenceError
-from inference.generation import Failure, FinishReason, GenerationRequest
-from inference.messages import Message, Role
-from inference.worker.engine_protocol import Engine, StepOutput, check_carried
+from inference.generation import Failure
+from inference.messages import Message
+from inference.worker.engine_protocol import Engine
+from inference.worker.request_desk import RequestDesk
 from inference.worker.tally import tally_of
 
 logger = logging.getLogger(__name__)
@@ -107,7 +107,7 @@ class EngineHost:
             dtype=facts.dtype,
             takes_images=facts.takes_images,
         )
-        self._prefixes: dict[str, int] = {}
+        self._desk = RequestDesk(engine, self._adapters)
         self._thread = threading.Thread(
             target=self._run, name=f"engine {self.names[0]}", daemon=True
         )
@@ -116,7 +116,7 @@ class EngineHost:
             bus,
             worker_id=self.worker_id,
             vitals=self._vitals,
-            on_cancel=engine.cancel,
+            on_cancel=self._desk.cancel,
             interval_s=settings.heartbeat_interval_s,
             chunk_tokens=settings.log_chunk_tokens,
             pause_s=settings.bus_pause_s,
@@ -164,43 +164,27 @@ class EngineHost:
         self._submit(claim)
         if not outbox.wait(request_id, self._settings.request_timeout_s):
             outbox.fail(request_id, TOO_LONG)
-            self._engine.cancel(request_id)
+            self._desk.cancel(request_id)
             outbox.wait(request_id, self._settings.bus_timeout_s)
 
     def _submit(self, claim: Claim) -> None:
-        """Give a claimed request to the engine; after a lost worker, from the text it had sent."""
-        request = claim.request
-        if not isinstance(request, GenerationRequest):
-            refusal = Failure("invalid_request", f"{request.model} writes answers and nothing else")
-            self._refuse(request.request_id, refusal)
-            return
-        request_id, params = request.request_id, request.params
-        prefix = claim.prefix
-        messages: Sequence[Message] = request.messages
-        if prefix:
-            if params.max_tokens is not None and len(prefix) >= params.max_tokens:
-                end = Output(request_id, finish_reason=FinishReason.LENGTH)
-                self._station.outbox.put([end])
-                return
-            left = None if params.max_tokens is None else params.max_tokens - len(prefix)
-            still_least = max(0, params.min_tokens - len(prefix))
-            params = replace(params, max_tokens=left, min_tokens=still_least)
-            messages = [*messages, Message(Role.ASSISTANT, "".join(prefix))]
-            self._prefixes[request_id] = len(prefix)
+        """Give a claimed request to the engine."""
+        request_id = claim.request.request_id
         try:
-            check_carried(params)
-            adapter = self._adapters.get(request.model, "")
-            self._engine.submit(request_id, messages=messages, params=params, adapter=adapter)
+            end = self._desk.take(claim)
         except InferenceError as error:
             self._refuse(request_id, Failure(error.code, str(error)))
         except Exception:  # the engine lives on; this request does not
             logger.exception("a request could not be submitted")
             self._refuse(request_id, BROKEN)
+        else:
+            if end is not None:
+                self._station.outbox.put([end])
         if self._station.was_cancelled(request_id):
-            self._engine.cancel(request_id)
+            self._desk.cancel(request_id)
 
     def _refuse(self, request_id: str, failure: Failure) -> None:
-        self._prefixes.pop(request_id, None)
+        self._desk.forget(request_id)
         self._station.outbox.fail(request_id, failure)
 
     def _run(self) -> None:
@@ -224,30 +208,16 @@ class EngineHost:
                 continue
             failed_steps = 0
             self._moved_at = time.monotonic()
-            self._station.outbox.put([self._output(output) for output in outputs])
+            told = [self._desk.output(output) for output in outputs]
+            self._station.outbox.put([output for output in told if output is not None])
             if any(output.finish_reason is not None for output in outputs):
                 self.on_room()
-
-    def _output(self, output: StepOutput) -> Output:
-        reason, usage = output.finish_reason, output.usage
-        if reason is None:
-            return Output(output.request_id, (output.piece,))
-        prefix_tokens = self._prefixes.pop(output.request_id, 0)
-        if usage is not None and prefix_tokens:
-            usage = replace(
-                usage,
-                prompt_tokens=max(0, usage.prompt_tokens - prefix_tokens),
-                completion_tokens=usage.completion_tokens + prefix_tokens,
-            )
-        # An answer that was cancelled or broke ends without a token.
-        pieces = () if output.token is None else (output.piece,)
-        return Output(output.request_id, pieces, reason, usage, output.failure)
 
     def _drop_all(self, failure: Failure) -> None:
         outbox = self._station.outbox
         for request_id in outbox.open_requests():
             outbox.fail(request_id, failure)
-            self._engine.cancel(request_id)
+            self._desk.cancel(request_id)
 
     def _vitals(self) -> Heartbeat | None:
         """Return the heartbeat, or None for an engine that stands still."""

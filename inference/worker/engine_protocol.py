@@ -1,26 +1,15 @@
 """What a host needs of an engine; `inference.engine.llm_engine.LLMEngine` is the real one."""
 
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
-from inference.exceptions import InvalidRequestError
-from inference.generation import Failure, FinishReason, SamplingParams, Usage
+from inference.generation import Failure, FinishReason, Pooling, SamplingParams, Usage
 from inference.messages import Message
 
-UNSERVED = ("n", "best_of", "logprobs", "prompt_logprobs", "echo")
-"""Parameters whose result the bus cannot carry; they must have their defaults."""
-
-
-def check_carried(params: SamplingParams) -> None:
-    """Accept parameters whose whole result can travel over the bus.
-
-    Raises:
-        InvalidRequestError: one asks for more than the text of one answer.
-    """
-    default = SamplingParams()
-    for name in UNSERVED:
-        if getattr(params, name) != getattr(default, name):
-            raise InvalidRequestError(f"{name} is not served over the bus yet", param=name)
+if TYPE_CHECKING:  # torch comes in only when a model is loaded
+    from inference.engine.grammar import TokenConstraint
+    from inference.engine.logprobs import TokenLogprobs
+    from inference.engine.tokens import Tokens
 
 
 class StepOutput(Protocol):
@@ -49,6 +38,18 @@ class StepOutput(Protocol):
     @property
     def failure(self) -> Failure | None:
         """Set where the answer broke."""
+
+    @property
+    def logprobs(self) -> "TokenLogprobs | None":
+        """How likely the new token was, where that was asked for."""
+
+    @property
+    def prompt_logprobs(self) -> "tuple[TokenLogprobs | None, ...] | None":
+        """How likely the prompt's tokens were, on the first output, where that was asked for."""
+
+    @property
+    def embedding(self) -> tuple[float, ...] | None:
+        """The vector of a text that was to be pooled."""
 
 
 class EngineLoad(Protocol):
@@ -126,24 +127,70 @@ class EngineStats(Protocol):
 class Engine(Protocol):
     """Answers many requests step by step; `step` is called from one thread, the rest from any."""
 
+    @property
+    def context_length(self) -> int:
+        """The model's window in tokens."""
+
+    @property
+    def tokens(self) -> "Tokens":
+        """The model's tokenizer."""
+
     def submit(
         self,
         request_id: str,
         *,
-        messages: Sequence[Message],
-        params: SamplingParams,
+        messages: Sequence[Message] | None = None,
+        prompt: str | None = None,
+        prompt_token_ids: Sequence[int] | None = None,
+        params: SamplingParams | None = None,
+        constraint: "TokenConstraint | None" = None,
         adapter: str = "",
     ) -> None:
         """Let a conversation be answered; an assistant's last message is continued.
 
         Args:
             request_id: names the answer.
-            messages: the conversation.
+            messages: the conversation. One of this and the next two is given.
+            prompt: a raw text to continue.
+            prompt_token_ids: its tokens.
             params: how to answer.
+            constraint: what the answer must follow.
             adapter: the adapter that answers; empty is the bare model.
 
         Raises:
             InferenceError: it cannot be.
+        """
+
+    def submit_embedding(
+        self,
+        request_id: str,
+        *,
+        text: str | None = None,
+        token_ids: Sequence[int] | None = None,
+        pooling: Pooling | None = None,
+        normalize: bool = True,
+        truncate: bool = False,
+    ) -> None:
+        """Let a text, or its tokens, become a vector.
+
+        Raises:
+            InferenceError: it cannot.
+        """
+
+    def compile(
+        self, grammar: Mapping[str, Any], *, said: str = "", adapter: str = ""
+    ) -> "TokenConstraint":
+        """Return what holds an answer, of which something may have been said, to a grammar.
+
+        Raises:
+            InferenceError: the grammar cannot be followed.
+        """
+
+    def prompt_tokens(self, messages: Sequence[Message], *, adapter: str = "") -> list[int]:
+        """Return the tokens that the model reads for a conversation.
+
+        Raises:
+            InferenceError: it cannot be written.
         """
 
     def prompt_text(self, messages: Sequence[Message], *, adapter: str = "") -> str:

@@ -37,6 +37,9 @@ class FakeOutput:
     finish_reason: FinishReason | None = None
     usage: Usage | None = None
     failure: Failure | None = None
+    logprobs: None = None
+    prompt_logprobs: None = None
+    embedding: None = None
 
 
 @dataclass
@@ -76,11 +79,15 @@ class FakeEngine:
         self,
         request_id: str,
         *,
-        messages: Sequence[Message],
+        messages: Sequence[Message] | None = None,
+        prompt: str | None = None,
+        prompt_token_ids: Sequence[int] | None = None,
         params: SamplingParams,
+        constraint: None = None,
         adapter: str = "",
     ) -> None:
         """Queue an answer; the prompt "bad" is refused."""
+        assert messages, "it answers conversations"
         if messages[-1].content == "bad":
             raise InvalidRequestError("this prompt is bad", param="messages")
         begin = 0
