@@ -1,9 +1,11 @@
 """Model workers: admit a request, put a task into the queue of its model."""
 
+import logging
 import math
 
 from asgiref.sync import sync_to_async
 from celery import current_app
+from django.db import DatabaseError
 from kombu.exceptions import OperationalError
 
 from inference import selectors
@@ -12,13 +14,14 @@ from inference.conf import InferenceSettings, inference_settings
 from inference.exceptions import (
     BusUnavailableError,
     InvalidRequestError,
-    ModelNotFoundError,
     ModelUnavailableError,
 )
 from inference.generation import Failure, FinishReason
 from inference.messages import images_of
 from inference.providers.transport import ask, post, site_bus
 from inference.requests import AnyRequest, EmbeddingRequest
+
+logger = logging.getLogger(__name__)
 
 TASK = "inference.generate"
 
@@ -72,8 +75,8 @@ class WorkerProvider:
     async def _raise_not_served(self, model: str) -> None:
         try:
             await sync_to_async(selectors.model_named)(model)
-        except ModelNotFoundError:
-            raise
+        except DatabaseError:  # nobody can tell whether the model exists, but it is not here
+            logger.warning("the database did not tell whether %r exists", model)
         raise ModelUnavailableError(model)
 
 
