@@ -10,9 +10,11 @@ from django.core.management import CommandError, call_command
 
 from inference.models import Endpoint, LanguageModel
 from inference.providers.api_types import API_TYPES, REFUSED
+from inference.providers.dialects import DIALECTS
 
 pytestmark = pytest.mark.django_db
 
+GUIDE = Path(__file__).resolve().parents[3] / "docs" / "guides" / "providers.md"
 FASTCHAT_TYPES = {
     "ai2",
     "anthropic",
@@ -265,3 +267,19 @@ def test_a_file_of_keys_is_not_overwritten(register, tmp_path: Path) -> None:
 
     assert keys.read_text() == "PRECIOUS='1'\n"
     assert not LanguageModel.objects.exists()
+
+
+def test_the_example_of_the_guide_is_taken(register) -> None:
+    guide = GUIDE.read_text(encoding="utf-8")
+    example = guide.split("```json\n")[1].split("```")[0]
+
+    shown = register(example)
+
+    assert "2 endpoints, stored" in shown
+    assert LanguageModel.objects.get(name="my-llama").is_listed is False
+
+
+def test_the_guide_names_every_dialect_and_every_api_type() -> None:
+    guide = GUIDE.read_text(encoding="utf-8")
+
+    assert [name for name in {*DIALECTS, *FASTCHAT_TYPES} if f"`{name}`" not in guide] == []
