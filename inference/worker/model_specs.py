@@ -200,7 +200,8 @@ def host_model(
     from inference.worker.own_weights import kept_by_own_kernels
 
     template = family_named(spec.conv_template) if spec.conv_template else None
-    spec = replace(spec, **kept_by_own_kernels(spec, device_of(spec)))
+    changes: dict[str, Any] = kept_by_own_kernels(spec, device_of(spec))
+    spec = replace(spec, **changes)
     loaded = load_spec(spec)
     if template is None and not loaded.tokenizer.chat_template:
         template = family_for(spec.path)
