@@ -31,7 +31,7 @@ class Choices(Protocol):
         """Fields of `EngineConfig`."""
 
 
-def kept_by_own_kernels(spec: Choices, device: str) -> dict[str, dict[str, Any]]:
+def kept_by_own_kernels(spec: Choices, device: str) -> dict[str, Any]:
     """Return what changes in a spec where the engine is to keep 8 bits itself; else nothing.
 
     Args:
