@@ -84,9 +84,15 @@ def in_words(error: Exception) -> str:
 
 def largest_error(model: PreTrainedModel, expected: Tensor) -> float:
     """How far scores may be from the expected ones, as a share of their size."""
-    # Some models turn their scores into float32 at last, whatever they are computed in.
-    is_exact = expected.dtype == model.dtype == torch.float32 and not _is_quantized(model)
-    return LARGEST_ERROR if is_exact else LARGEST_ERROR_LOW_PRECISION
+    return LARGEST_ERROR if is_exact(model, expected) else LARGEST_ERROR_LOW_PRECISION
+
+
+def is_exact(model: PreTrainedModel, expected: Tensor) -> bool:
+    """Whether scores are computed in full precision.
+
+    Some models turn them into float32 at last, whatever they are computed in.
+    """
+    return expected.dtype == model.dtype == torch.float32 and not _is_quantized(model)
 
 
 def error_beside(reference: Callable[[], float], model: PreTrainedModel, expected: Tensor) -> float:
@@ -101,7 +107,7 @@ def error_beside(reference: Callable[[], float], model: PreTrainedModel, expecte
         expected: by the model itself.
     """
     largest = largest_error(model, expected)
-    if largest == LARGEST_ERROR:
+    if is_exact(model, expected):
         return largest
     rounding = reference()
     if math.isnan(rounding):

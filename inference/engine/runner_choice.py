@@ -14,6 +14,7 @@ from inference.engine.config import EngineConfig
 from inference.engine.decoder.fusing import fuse
 from inference.engine.kv_cache import CacheShape, KVCache
 from inference.engine.memory import cache_bytes
+from inference.engine.memory_kinds import sees_all_keys
 from inference.engine.model_runner import Forward, ModelRunner, TransformersForward
 from inference.engine.parallel.agreement import smallest_of_all
 from inference.engine.placement import is_shared, is_spread
@@ -76,7 +77,7 @@ def choose_runner(
             return _sized("fused", way, model, config, context_length)
     check_weights(model, config, is_fused=False)
     way = None
-    if not attends_in_chunks(model):
+    if sees_all_keys(model):
         model.set_attn_implementation(attention_of_decoder(model, PACKED_ATTENTION))
         whole = TransformersForward(model, is_spread=is_spread(model))
         way = _way_over(layouts, whole, model, expected, config)
@@ -89,15 +90,6 @@ def choose_runner(
     shape = shape_for(config, config.kv_cache_tokens or 2**62, context_length)
     chosen = _chosen(plain.way, plain.runner, None, shape, config, context_length)
     return replace(chosen, is_whole=plain.is_whole)
-
-
-def attends_in_chunks(model: PreTrainedModel) -> bool:
-    """Whether layers see no further back than the beginning of a chunk, as in Llama 4.
-
-    Such chunks have thousands of tokens, so a probe would not notice.
-    """
-    kinds = getattr(model.config.get_text_config(), "layer_types", None) or ()
-    return "chunked_attention" in kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +124,8 @@ def _way_over(
             shape = CacheShape(rows=1, row_blocks=PROBE_SHAPE.block_count, block_size=size)
         runner, probed = layout.trial(forward, shape)
         problem = problem_of(runner, model, expected, is_batched=True)
+        if problem is None and not probed.bytes_per_token:
+            problem = "its layers keep nothing in the cache"
         if problem is None:
             return Way(forward, layout, probed, runner)
         logger.warning(

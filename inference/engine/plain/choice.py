@@ -11,10 +11,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from inference.engine.config import EngineConfig
+from inference.engine.memory_kinds import keeps_states
 from inference.engine.placement import input_device
 from inference.engine.plain.asking import Asking, DecoderAsking, ForgetfulAsking
 from inference.engine.plain.runner import PlainRunner
-from inference.engine.probing import difference_of, error_beside, in_words, probe_tokens
+from inference.engine.probing import difference_of, error_beside, in_words, is_exact, probe_tokens
 from inference.engine.sequence import Chunk, Sequence
 from inference.exceptions import ModelLoadError
 
@@ -84,7 +85,7 @@ def choose_plain_runner(model: PreTrainedModel, config: EngineConfig) -> ChosenP
     expected = own_plain_scores(model)
     largest = error_beside(lambda: plain_error(SAFEST, model, expected), model, expected)
     first_problem = None
-    for way in WAYS:
+    for way in ways_for(model, expected):
         problem = plain_problem(way, model, expected, largest=largest)
         if problem is None:
             runner = PlainRunner(way.ask(model), is_batched=way.is_batched)
@@ -92,6 +93,21 @@ def choose_plain_runner(model: PreTrainedModel, config: EngineConfig) -> ChosenP
         first_problem = first_problem or problem
         logger.info("%s does not run as %r: %s", config.name, way.name, problem)
     raise ModelLoadError(f"{config.name} cannot be served by this engine: {first_problem}")
+
+
+def ways_for(model: PreTrainedModel, expected: Tensor) -> list[PlainWay]:
+    """Return the ways that are tried.
+
+    Some models with states forget them between two pieces of a prompt. What that changes can be
+    less than what low precision does, so then such a model reads whole prompts.
+
+    Args:
+        model: to be run.
+        expected: its scores, which tell their precision.
+    """
+    if is_exact(model, expected) or not keeps_states(model):
+        return list(WAYS)
+    return [way for way in WAYS if way.is_whole or way.ask is ForgetfulAsking]
 
 
 @torch.inference_mode()
