@@ -56,7 +56,7 @@ def load_weights(
     extra = _placement(options, ranks)
     if place != folder:
         extra["generation_config"] = _generation_config(folder, config)
-    quantization = quantization_config(options, dtype)
+    quantization = quantization_config(options, dtype, model_type=config.model_type)
     if quantization is not None:
         extra["quantization_config"] = quantization
     auto_model = auto_class_for(config)

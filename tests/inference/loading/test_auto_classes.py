@@ -138,3 +138,22 @@ def test_trusted_code_runs_and_its_model_answers(homemade_folder, model_folder, 
     assert type(loaded.model).__name__ == "HomemadeForCausalLM"
     assert any(place_for_code.iterdir())
     assert answer == answer_together(LLMEngine(same.model, same.tokenizer, settings), ["Hello!"])
+
+
+@pytest.mark.parametrize("options", [{"load_8bit": True}, {"load_4bit": True}])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
+@pytest.mark.parametrize("kind", ["mamba", "t5"])
+def test_other_kinds_answer_with_fewer_bits_too(kind, options, tmp_path):
+    # Four bits come in blocks of 64 weights, so nothing may be narrower.
+    config = hf.MambaConfig(vocab_size=260, hidden_size=64, num_hidden_layers=2, state_size=16)
+    if kind == "t5":
+        sizes = {"d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 1, "num_heads": 4}
+        config = hf.T5Config(vocab_size=260, decoder_start_token_id=0, **sizes)
+    model = auto_class_for(configured(config, "ForGeneration")).from_config(config)
+    model.save_pretrained(tmp_path / kind)
+    byte_tokenizer().save_pretrained(tmp_path / kind)
+
+    loaded = load_model(str(tmp_path / kind), **options)
+    engine = LLMEngine(loaded.model, loaded.tokenizer, EngineConfig(context_length=64, threads=1))
+
+    assert [len(answer) for answer in answer_together(engine, ["Hello!", "x"])] == [24, 24]
