@@ -17,8 +17,9 @@ from typing import Any, ClassVar
 
 from inference.generation import FinishReason, GenerationRequest
 from inference.messages import Message, Role
+from inference.providers.chat_completions import pieces_of
 from inference.providers.dialect import Check, Piece, is_flag, json_request
-from inference.providers.openai import DONE, TAKEN_BY_ALL, OpenAIDialect, pieces_of
+from inference.providers.openai import DONE, TAKEN_BY_ALL, OpenAIDialect
 from inference.providers.parameters import check_at_most
 from inference.providers.reading import text_at
 from inference.providers.server import Server

@@ -4,15 +4,15 @@ Source:
     https://platform.openai.com/docs/api-reference/chat, and the types of openai-python 3.54.
 """
 
-import base64
 import re
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, ClassVar
 
-from inference.generation import FinishReason, GenerationRequest
-from inference.messages import ImagePart, Message, TextPart
+from inference.generation import GenerationRequest
+from inference.providers.chat_completions import pieces_of, wire_message
 from inference.providers.dialect import (
     Check,
     Dialect,
@@ -23,25 +23,20 @@ from inference.providers.dialect import (
     json_request,
 )
 from inference.providers.parameters import HARMLESS, wire_params
-from inference.providers.reading import count_at, usage_of
 from inference.providers.server import Server
 from inference.providers.wire.client import WireRequest
-from inference.providers.wire.faults import fault, fault_of_event
 from inference.providers.wire.response import WireResponse, parse_object
 
 DONE = "[DONE]"
-FINISH_REASONS = {
-    "stop": FinishReason.STOP,
-    "eos": FinishReason.STOP,
-    "eos_token": FinishReason.STOP,
-    "stop_sequence": FinishReason.STOP,
-    "length": FinishReason.LENGTH,
-    "max_tokens": FinishReason.LENGTH,
-}
-# Models that think before they answer count their thoughts as tokens, in a field of its own, and
-# choose their sampling themselves.
+# Models that think before they answer choose their sampling and their end themselves.
 REASONING_NAMES = re.compile(r"(^|/)(o\d+|gpt-5)(?!.*chat)([.-]|$)")
-REASONING_IGNORES = HARMLESS | {"temperature", "top_p", "presence_penalty", "frequency_penalty"}
+REASONING_IGNORES = HARMLESS | {
+    "temperature",
+    "top_p",
+    "presence_penalty",
+    "frequency_penalty",
+    "stop",
+}
 
 TAKEN_BY_ALL = {
     "temperature": "temperature",
@@ -73,7 +68,8 @@ class OpenAIDialect(Dialect):
         body = {**self.body(server, request), "stream": is_streamed}
         if is_streamed and server.options.get("include_usage", True):
             body["stream_options"] = {"include_usage": True}
-        return json_request(self.address(server), body, self.headers(server), server=server)
+        ready = json_request(self.address(server), body, self.headers(server), server=server)
+        return replace(ready, stop=() if "stop" in body else request.params.stop)
 
     async def read(self, response: WireResponse) -> AsyncGenerator[Piece, None]:
         """Yield the pieces of a chat completion, streamed or whole; see `Dialect.read`."""
@@ -158,74 +154,3 @@ def bearer(server: Server) -> dict[str, str]:
     """Return the key as most servers want it; nothing where none is needed."""
     key = server.key()
     return {"Authorization": f"Bearer {key}"} if key else {}
-
-
-def wire_message(message: Message) -> dict[str, Any]:
-    """Return a message as the API wants it: a string, or parts with images as data URLs."""
-    if not message.parts:
-        return {"role": message.role.value, "content": message.content}
-    content = [
-        {"type": "text", "text": part.text} if isinstance(part, TextPart) else wire_image(part)
-        for part in message.parts
-    ]
-    return {"role": message.role.value, "content": content}
-
-
-def wire_image(image: ImagePart) -> dict[str, Any]:
-    """Return an image inside the request, so that no server fetches anything."""
-    encoded = base64.b64encode(image.data).decode()
-    return {
-        "type": "image_url",
-        "image_url": {"url": f"data:{image.media_type};base64,{encoded}"},
-    }
-
-
-def pieces_of(chunk: Mapping[str, Any]) -> Iterable[Piece]:
-    """Yield what a chunk of a stream, or a whole completion, adds.
-
-    What a model thinks before it answers (`reasoning_content`) is not part of the answer.
-
-    Raises:
-        ProviderError: the chunk is an error, or has not the documented shape.
-    """
-    if chunk.get("error") or chunk.get("object") == "error":
-        raise fault_of_event(chunk)
-    choices = chunk.get("choices") or []
-    try:
-        for choice in choices[:1]:
-            said = choice.get("delta") or choice.get("message") or {}
-            text = said.get("content") or said.get("refusal") or ""
-            yield Piece(text=text_of(text), finish_reason=finish_reason_of(choice))
-        if usage := chunk.get("usage"):
-            yield Piece(
-                usage=usage_of(
-                    prompt=count_at(usage, "prompt_tokens"),
-                    completion=count_at(usage, "completion_tokens"),
-                    cached=count_at(usage, "prompt_tokens_details", "cached_tokens"),
-                )
-            )
-    except (AttributeError, TypeError, KeyError, ValueError):
-        raise fault("provider_protocol", f"unknown shape: {str(chunk)[:200]}") from None
-
-
-def text_of(content: Any) -> str:
-    """Return the text of a content that is a string or a list of parts."""
-    if isinstance(content, list):
-        return "".join(part["text"] for part in content if part.get("type") == "text")
-    if not isinstance(content, str):
-        raise TypeError("content is not text")
-    return content
-
-
-def finish_reason_of(choice: Mapping[str, Any]) -> FinishReason | None:
-    """Return why a choice ended; None while it goes on.
-
-    Raises:
-        ProviderError: a filter or a failure ended it.
-    """
-    reason = choice.get("finish_reason")
-    if reason == "content_filter":
-        raise fault("content_filtered", "finish_reason content_filter")
-    if reason == "error":
-        raise fault("provider_cut_off", "finish_reason error")
-    return FINISH_REASONS.get(reason, FinishReason.STOP) if reason else None

@@ -9,8 +9,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import ClassVar
 
+from inference.providers.chat_completions import pieces_of
 from inference.providers.dialect import Piece
-from inference.providers.openai import DONE, OpenAIDialect, pieces_of
+from inference.providers.openai import DONE, OpenAIDialect
 from inference.providers.wire.response import WireResponse, parse_object
 
 

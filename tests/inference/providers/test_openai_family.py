@@ -79,14 +79,15 @@ async def test_a_stream_is_read_with_its_counts(wire: WireServer, dialect: str) 
 async def test_models_that_reason_are_not_told_how_to_sample(wire: WireServer, name: str) -> None:
     wire.answer(Canned([STREAM]))
 
-    await ask(
+    told = await ask(
         a_server("openai", wire.url, name_there=name),
-        a_request(temperature=0.2, top_p=0.5, max_tokens=100),
+        a_request(temperature=0.2, top_p=0.5, max_tokens=100, stop=("day",)),
     )
 
     sent = wire.heard[0].json
     assert sent["max_completion_tokens"] == 100
-    assert not {"temperature", "top_p"} & set(sent)
+    assert not {"temperature", "top_p", "stop"} & set(sent)
+    assert told.text == "Good "
 
 
 @pytest.mark.parametrize("name", ["gpt-4o", "gpt-5-chat-latest", "gpt-50", "olmo-1"])
