@@ -48,6 +48,8 @@ class FlatBatch:
     Attributes:
         tokens: the token of every column [N].
         positions: its place in its sequence [N].
+        turns: the position that turns its query and key [N]; another than its place after images
+            that take up less room in positions than in tokens.
         slots: the cache slot that takes its keys and values [N].
         scored: the columns whose next-token scores are wanted [S].
         spans: the sequences' parts, in order and without gaps.
@@ -55,6 +57,7 @@ class FlatBatch:
 
     tokens: list[int]
     positions: list[int]
+    turns: list[int]
     slots: list[int]
     scored: list[int]
     spans: list[Span]
@@ -68,16 +71,27 @@ def lay_out(chunks: Sequence[Chunk], shape: CacheShape, *, has_runs: bool = True
         shape: how the cache is divided.
         has_runs: whether spans tell their runs, which nobody asks for who reads page tables.
     """
-    batch = FlatBatch([], [], [], [], [])
+    places: list[int] = []
+    has_images = any(chunk.sequence.images for chunk in chunks)
+    batch = FlatBatch([], places, [] if has_images else places, [], [], [])
     for chunk in chunks:
         runs = tuple(_runs(chunk, shape)) if has_runs else ()
         first = len(batch.tokens)
         batch.spans.append(Span(first, chunk.count, chunk.end, runs, chunk.sequence.blocks))
         batch.tokens.extend(chunk.tokens)
         batch.positions.extend(range(chunk.start, chunk.end))
+        if has_images:
+            shift = _shift(chunk)
+            batch.turns.extend(range(chunk.start + shift, chunk.end + shift))
         batch.slots.extend(_slots(chunk, shape.block_size))
         batch.scored.extend(range(len(batch.tokens) - chunk.scored, len(batch.tokens)))
     return batch
+
+
+def _shift(chunk: Chunk) -> int:
+    """What to add to places for positions; inside a prompt with images it is not one number."""
+    images = chunk.sequence.images
+    return images.shift if images and chunk.start >= chunk.sequence.prompt_tokens else 0
 
 
 def _slots(chunk: Chunk, block_size: int) -> list[int]:

@@ -13,6 +13,10 @@ class Images(Protocol):
     def has_positions(self) -> bool:
         """Whether the tokens' positions are not simply their places."""
 
+    @property
+    def shift(self) -> int:
+        """What to add to a place after the prompt to get its position; at most 0."""
+
     def places(self, first: int, last: int) -> np.ndarray:
         """Return which of the places [first, last) are image tokens, ascending."""
 

@@ -62,7 +62,7 @@ class Forward(Protocol):
 
         Args:
             tokens: long [N].
-            positions: of each token in its sequence, long [N].
+            positions: that turn each token's query and key, long [N]; see `FlatBatch.turns`.
             scored: columns whose scores are wanted, long [S].
             step: the attention of the step.
             images: what some columns show instead of their tokens.
@@ -188,7 +188,7 @@ class PackedRunner:
         batch = lay_out(chunks, self._attention.cache.shape)
         arguments = (
             self._tensor(batch.tokens),
-            self._tensor(batch.positions),
+            self._tensor(batch.turns),
             # Where nothing is scored one column is computed all the same and thrown away.
             self._tensor(batch.scored or [0]),
             self._attention.plan(batch),

@@ -102,8 +102,8 @@ def _add_after(
 
 
 def _positions(chunks: Sequence[Chunk]) -> Tensor | None:
-    """Positions of all columns, [3, N]; None where they are the places."""
-    if not any(chunk.sequence.images and chunk.sequence.images.has_positions for chunk in chunks):
+    """Positions of all columns, [3, N]; None where one number a column is enough."""
+    if not any(map(_turns_in_three, chunks)):
         return None
     parts = [
         chunk.sequence.images.positions(chunk.start, chunk.end)
@@ -112,3 +112,10 @@ def _positions(chunks: Sequence[Chunk]) -> Tensor | None:
         for chunk in chunks
     ]
     return torch.cat(parts, dim=1)
+
+
+def _turns_in_three(chunk: Chunk) -> bool:
+    """Whether a chunk reads a prompt whose positions have time, height and width."""
+    images = chunk.sequence.images
+    is_prompt = chunk.start < chunk.sequence.prompt_tokens
+    return images is not None and images.has_positions and is_prompt

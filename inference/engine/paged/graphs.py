@@ -126,7 +126,7 @@ class DecodeGraphs:
         shape = decoding_shape(size, pages, self._block_size)
         memory = self._staging.room(shape)
         # An empty batch: every sequence is one that only fills it.
-        self._staging.send(FlatBatch([], [], [], [], []), shape, memory)
+        self._staging.send(FlatBatch([], [], [], [], [], []), shape, memory)
         recording, logits = self._record(lambda: self._compute(cut(memory, shape)))
         return DecodeGraph(shape, memory, recording, logits)
 

@@ -42,7 +42,7 @@ class StepShape:
     def words(self) -> int:
         """Size of the memory that holds the inputs of such a step, in 64-bit words."""
         halves = 3 * self.sequences + 2 + self.sequences * self.pages
-        return 4 * self.columns + self.scored + -(-halves // 2)
+        return 5 * self.columns + self.scored + -(-halves // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ class StepInputs:
         shape: the sizes.
         tokens: long [N].
         positions: place of each token in its sequence, long [N].
+        turns: the position that turns each token's query and key, long [N].
         slots: cache slot of each token, long [N].
         owners: number of each token's sequence in the step, long [N].
         scored: columns whose scores are wanted, long [S].
@@ -65,6 +66,7 @@ class StepInputs:
     shape: StepShape
     tokens: Tensor
     positions: Tensor
+    turns: Tensor
     slots: Tensor
     owners: Tensor
     scored: Tensor
@@ -105,14 +107,14 @@ def decoding_shape(sequences: int, pages: int, block_size: int) -> StepShape:
 def cut(memory: Tensor, shape: StepShape) -> StepInputs:
     """Divide a memory, long [at least `shape.words`], into the inputs of a step."""
     count, many = shape.columns, shape.sequences
-    longs = [count, count, count, count, shape.scored]
-    tokens, positions, slots, owners, scored = memory[: sum(longs)].split(longs)
+    longs = [count, count, count, count, count, shape.scored]
+    tokens, positions, turns, slots, owners, scored = memory[: sum(longs)].split(longs)
     ints = [many + 1, many + 1, many, many * shape.pages]
     halves = memory[sum(longs) : shape.words].view(torch.int32)[: sum(ints)]
     query_starts, key_starts, key_lengths, pages = halves.split(ints)
     return StepInputs(
-        shape, tokens, positions, slots, owners, scored, query_starts, key_starts, key_lengths,
-        pages.view(many, shape.pages),
+        shape, tokens, positions, turns, slots, owners, scored, query_starts, key_starts,
+        key_lengths, pages.view(many, shape.pages),
     )  # fmt: skip
 
 
@@ -127,6 +129,7 @@ def fill(inputs: StepInputs, batch: FlatBatch, *, block_size: int, scratch_block
     keys = np.array([span.keys for span in batch.spans] + [1] * missing)
     _put(inputs.tokens, batch.tokens, 0)
     _put(inputs.positions, batch.positions, 0)
+    _put(inputs.turns, batch.turns, 0)
     _put(inputs.slots, batch.slots, scratch_block * block_size)
     _put(inputs.scored, batch.scored, 0)
     inputs.owners.numpy()[:] = np.repeat(np.arange(len(counts)), counts)

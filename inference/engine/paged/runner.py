@@ -79,7 +79,7 @@ class PagedRunner:
         images = place_images(chunks, self._device)
         is_bare = not any(chunk.sequence.adapter for chunk in chunks)
         if self._graphs is not None and is_bare:
-            # A graph knows tokens at their places, and no images.
+            # A graph knows tokens, and no images.
             logits = None if images else self._graphs.replay(batch, shape)
             if logits is not None:
                 return logits
@@ -97,4 +97,4 @@ class PagedRunner:
 
     def _arguments(self, inputs: StepInputs) -> tuple[Tensor, Tensor, Tensor, PagedStep]:
         step = PagedStep(self._cache, self._backend, inputs)
-        return inputs.tokens, inputs.positions, inputs.scored, step
+        return inputs.tokens, inputs.turns, inputs.scored, step

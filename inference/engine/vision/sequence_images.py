@@ -46,6 +46,13 @@ class SequenceImages:
         """Whether the tokens' positions are not simply their places."""
         return self._positions is not None
 
+    @property
+    def shift(self) -> int:
+        """What to add to a place after the prompt to get its position; at most 0."""
+        if self._positions is None:
+            return 0
+        return int(self._positions.max()) + 1 - self._prompt_tokens
+
     def places(self, first: int, last: int) -> np.ndarray:
         """Return which of the places [first, last) are image tokens."""
         return self._places[self._between(first, last)]
@@ -67,9 +74,8 @@ class SequenceImages:
         if self._positions is None:
             return torch.arange(first, last).expand(3, -1)
         own = self._positions[:, first:last]
-        beyond = max(0, last - max(first, self._prompt_tokens))
-        start = int(self._positions.max()) + 1 + max(0, first - self._prompt_tokens)
-        return torch.cat((own, torch.arange(start, start + beyond).expand(3, -1)), dim=1)
+        places = torch.arange(max(first, self._prompt_tokens), max(last, self._prompt_tokens))
+        return torch.cat((own, (places + self.shift).expand(3, -1)), dim=1)
 
     def name_of(self, first: int, last: int) -> bytes:
         """Return what tells these places from others with the same tokens; b"" without images."""

@@ -2,6 +2,8 @@
 
 import torch
 
+from inference.engine.flat_batch import lay_out
+from inference.engine.kv_cache import CacheShape
 from inference.engine.placed_images import place_images
 from inference.engine.sequence import Chunk, Sequence
 from inference.engine.vision.sequence_images import SequenceImages
@@ -101,8 +103,22 @@ def test_texts_beside_images_keep_their_places_in_all_dimensions():
     text = Sequence("text", [5, 6, 7, 8], 3, 4)
     seeing = Sequence("seeing", [1, SHOWS, SHOWS, 2, 4], 4, 4, images=images)
 
-    placed = place_images([Chunk(text, 3, 1, scored=1), Chunk(seeing, 4, 1, scored=1)], CPU)
+    placed = place_images([Chunk(text, 3, 1, scored=1), Chunk(seeing, 3, 2, scored=1)], CPU)
 
-    assert placed.positions.tolist() == [[3, 3]] * 3
-    assert placed.over(torch.ones(2, 1)).flatten().tolist() == [1.0, 1.0]
+    assert placed.positions.tolist() == [[3, 2, 3]] * 3
+    assert placed.over(torch.ones(3, 1)).flatten().tolist() == [1.0, 1.0, 1.0]
     assert eyes.looks == 0
+
+
+def test_after_the_prompt_one_position_a_column_is_enough():
+    images = images_in([1, SHOWS, SHOWS, 2], [b"a"], CountingEyes(torch.tensor([[0, 1, 1, 2]] * 3)))
+    seeing = Sequence(
+        "seeing", [1, SHOWS, SHOWS, 2, 4], 4, 4, blocks=[0], runs=[(0, 1)], images=images
+    )
+    text = Sequence("text", [5, 6, 7, 8], 3, 4, blocks=[1], runs=[(1, 1)])
+    chunks = [Chunk(seeing, 4, 1, scored=1), Chunk(text, 3, 1, scored=1)]
+
+    batch = lay_out(chunks, CacheShape(rows=1, row_blocks=2, block_size=8))
+
+    assert place_images(chunks, CPU) is None
+    assert (batch.positions, batch.turns) == ([4, 3], [3, 3])
