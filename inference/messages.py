@@ -1,5 +1,6 @@
-"""The words of a conversation: who said what, in text and images."""
+"""The words of a conversation: who said what, in text and images, and which tools were called."""
 
+import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -65,6 +66,34 @@ Part = TextPart | ImagePart
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A function that an assistant wanted called.
+
+    Attributes:
+        id: by which its result will be known.
+        name: of the function.
+        arguments: a JSON object, as text; a model may have written it badly.
+    """
+
+    id: str
+    name: str
+    arguments: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the call as plain data."""
+        return {"id": self.id, "name": self.name, "arguments": self.arguments}
+
+    def as_template_dict(self) -> dict[str, Any]:
+        """Return the call as chat templates want it, its arguments as data if they can be read."""
+        try:
+            arguments = json.loads(self.arguments)
+        except (ValueError, RecursionError):
+            arguments = self.arguments
+        function = {"name": self.name, "arguments": arguments}
+        return {"id": self.id, "type": "function", "function": function}
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """One thing said by one role.
 
@@ -73,6 +102,9 @@ class Message:
         content: all of the text; the texts of several parts stand on lines of their own.
         parts: text and images in the order in which they were said; empty where the message is
             only text. `Message.of_parts` makes content and parts agree.
+        tool_calls: what an assistant wanted called.
+        tool_call_id: the call that a tool's message answers; "" for other roles.
+        name: who of the role speaks; for a tool's message the function.
 
     Raises:
         ValueError: the content is not the text of the parts.
@@ -81,6 +113,9 @@ class Message:
     role: Role
     content: str
     parts: tuple[Part, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+    name: str = ""
 
     def __post_init__(self) -> None:
         if self.parts and self.content != text_of(self.parts):
@@ -100,39 +135,47 @@ class Message:
 
     def with_texts(self, change: Callable[[str], str]) -> "Message":
         """Return the message with every text in it changed; images stay where they are."""
-        if not self.parts:
-            return replace(self, content=change(self.content))
-        return Message.of_parts(
-            self.role,
-            [TextPart(change(p.text)) if isinstance(p, TextPart) else p for p in self.parts],
-        )
+        parts = [TextPart(change(p.text)) if isinstance(p, TextPart) else p for p in self.parts]
+        return self.with_content(change(self.content), parts)
+
+    def with_content(self, content: str, parts: Iterable[Part] = ()) -> "Message":
+        """Return the message saying something else; parts, where there are any, tell what."""
+        kept = tuple(parts)
+        return replace(self, content=text_of(kept) if kept else content, parts=kept)
 
     def preceded_by(self, text: str) -> "Message":
         """Return the message with a text said before, a blank line between."""
-        if not self.parts:
-            return replace(self, content=f"{text}\n\n{self.content}")
-        return Message.of_parts(self.role, [TextPart(f"{text}\n"), *self.parts])
+        parts = [TextPart(f"{text}\n"), *self.parts] if self.parts else []
+        return self.with_content(f"{text}\n\n{self.content}", parts)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the message as the wire wants it; for a text also what chat templates want."""
+        """Return the message as the wire wants it; what it has nothing of is left out."""
         data: dict[str, Any] = {"role": self.role.value, "content": self.content}
         if self.parts:
             data["parts"] = [part.as_dict() for part in self.parts]
-        return data
+        if self.tool_calls:
+            data["tool_calls"] = [call.as_dict() for call in self.tool_calls]
+        return data | self._names()
 
     def as_template_dict(self) -> dict[str, Any]:
-        """Return the message as chat templates of vision models want it.
+        """Return the message as chat templates want it.
 
-        Its content is the list of its parts, `{"type": "text", "text": …}` and `{"type": "image"}`;
-        a message that is only text has it as a string.
+        The content of one with images is the list of its parts, `{"type": "text", "text": …}` and
+        `{"type": "image"}`; a message that is only text has it as a string.
         """
-        if not self.parts:
-            return self.as_dict()
-        content = [
-            part.as_dict() if isinstance(part, TextPart) else {"type": "image"}
-            for part in self.parts
-        ]
-        return {"role": self.role.value, "content": content}
+        data: dict[str, Any] = {"role": self.role.value, "content": self.content}
+        if self.parts:
+            data["content"] = [
+                part.as_dict() if isinstance(part, TextPart) else {"type": "image"}
+                for part in self.parts
+            ]
+        if self.tool_calls:
+            data["tool_calls"] = [call.as_template_dict() for call in self.tool_calls]
+        return data | self._names()
+
+    def _names(self) -> dict[str, str]:
+        names = {"tool_call_id": self.tool_call_id, "name": self.name}
+        return {key: name for key, name in names.items() if name}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Message":
@@ -141,10 +184,14 @@ class Message:
         Raises:
             ValueError: the role is not one of `Role`, or a part is not one of ours.
         """
-        role, parts = Role(data["role"]), data.get("parts")
-        if not parts:
-            return cls(role=role, content=str(data["content"]))
-        return cls.of_parts(role, [_read_part(part) for part in parts])
+        message = cls(
+            role=Role(data["role"]),
+            content=str(data["content"]),
+            tool_calls=tuple(ToolCall(**call) for call in data.get("tool_calls", ())),
+            tool_call_id=str(data.get("tool_call_id", "")),
+            name=str(data.get("name", "")),
+        )
+        return message.with_content(message.content, map(_read_part, data.get("parts", ())))
 
 
 def text_of(parts: Iterable[Part]) -> str:

@@ -29,7 +29,7 @@ def template_messages(
     return [
         _as_parts(message)
         if shows_parts and (message.parts or not shows_texts)
-        else marked(message, marker).as_dict()
+        else marked(message, marker).as_template_dict()
         for message in messages
     ]
 
@@ -39,7 +39,7 @@ def marked(message: Message, marker: str) -> Message:
     if not message.parts:
         return message
     lines = [marker if isinstance(part, ImagePart) else part.text for part in message.parts]
-    return Message(message.role, "\n".join(lines))
+    return message.with_content("\n".join(lines))
 
 
 def _as_parts(message: Message) -> dict[str, Any]:
