@@ -1,6 +1,7 @@
 """Where a model runs, in which precision, and how much of each accelerator it may take."""
 
 import importlib
+import logging
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +12,8 @@ import torch
 from inference.exceptions import ModelLoadError
 from inference.free_memory import available_bytes
 from inference.loading.options import CPU_ISAS, Device
+
+logger = logging.getLogger(__name__)
 
 DTYPES: dict[str, torch.dtype] = {
     "float32": torch.float32,
@@ -96,6 +99,8 @@ def choose_dtype(
     if wanted is not None:
         if wanted not in DTYPES:
             raise ModelLoadError(f"unknown dtype {wanted!r}; use one of {', '.join(DTYPES)}")
+        if (device, wanted) == ("cpu", "float16"):
+            logger.warning("float16 is slow on a CPU; bfloat16 takes the same memory")
         return DTYPES[wanted]
     if device == "cpu":
         if cpu_isa in CPU_ISAS:

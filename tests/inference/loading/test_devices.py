@@ -63,8 +63,9 @@ def test_other_devices_take_half_precision(folder, device):
     assert devices.choose_dtype(device, None, folder) is torch.float16
 
 
-def test_what_is_asked_for_decides_alone(folder):
+def test_what_is_asked_for_decides_alone(folder, caplog):
     assert devices.choose_dtype("cpu", "float16", folder) is torch.float16
+    assert "float16 is slow on a CPU" in caplog.text
 
 
 GIB = 2**30
