@@ -35,7 +35,7 @@ from inference.engine.parallel.channel import PlanChannel
 from inference.engine.parallel.runner import LeadingRunner
 from inference.engine.request import Request
 from inference.engine.request_book import RequestBook
-from inference.engine.runner_kinds import choose_any_runner
+from inference.engine.runner_kinds import choose_any_runner, stated_window
 from inference.engine.sampler import Sampled, Sampler
 from inference.engine.scheduler import Scheduler
 from inference.engine.sequence import Chunk
@@ -105,7 +105,7 @@ class LLMEngine:
         self.config = config or EngineConfig()
         window = self.config.context_length
         if window is None:
-            window = int(model.config.get_text_config().max_position_embeddings)
+            window = stated_window(model, self.config.name)
         self._model = model.eval()
         has_head = bool(model.can_generate())
         # Followers of a shared model get plans of tokens, so there it takes no images.
@@ -232,6 +232,7 @@ class LLMEngine:
         truncate: bool = False,
         priority: int = 0,
         group: str = "",
+        adapter: str = "",
     ) -> None:
         """Let a text become a vector; its one output has it as `embedding`.
 
@@ -242,15 +243,19 @@ class LLMEngine:
             pooling: how the states of its tokens become one vector; None takes the engine's way.
             normalize: scale the vector to length 1.
             truncate: cut a text that is longer than the window at its end, instead of refusing it.
-            priority: as for `submit`, like the next.
+            priority: as for `submit`, like the next two.
             group: see there.
+            adapter: see there.
 
         Raises:
+            ModelNotFoundError: there is no such adapter.
             InvalidRequestError: the text is empty or has a token the model lacks, the pooling is
                 unknown, or the request is being answered already.
             ContextLengthExceededError: the text is longer than the window.
             QueueFullError: `max_waiting` requests wait already.
         """
+        if adapter:
+            self._intake_of(adapter)
         request = self._embedding_intake.receive(
             request_id,
             text=text,
@@ -259,9 +264,9 @@ class LLMEngine:
             normalize=normalize,
             truncate=truncate,
         )
-        self._enter(request, priority=priority, group=group)
+        self._enter(request, priority=priority, group=group, adapter=adapter)
 
-    def _enter(self, request: Request, *, priority: int, group: str, adapter: str = "") -> None:
+    def _enter(self, request: Request, *, priority: int, group: str, adapter: str) -> None:
         """Put a request into the book."""
         check_turn(priority, group)
         for answer in request.answers:

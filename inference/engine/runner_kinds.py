@@ -40,3 +40,19 @@ def choose_any_runner(
         raise ModelLoadError(
             f"{config.name} cannot be served by this engine: {in_words(error)}"
         ) from error
+
+
+def stated_window(model: PreTrainedModel, name: str) -> int:
+    """Return how many positions a model's configuration states.
+
+    Args:
+        model: whose.
+        name: what it is called.
+
+    Raises:
+        ModelLoadError: it states none, as models without a table of positions may.
+    """
+    window = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    if not isinstance(window, int):
+        raise ModelLoadError(f"the configuration of {name} states no window; give a context length")
+    return window

@@ -113,3 +113,8 @@ def test_a_model_that_leaves_the_flat_batch_says_so(tokenizer, caplog):
     LLMEngine(model_of("bloom"), tokenizer, EngineConfig(context_length=64))
 
     assert "model is run by itself, without the flat batch: plain" in caplog.text
+
+
+def test_a_model_that_states_no_window_asks_for_one(tokenizer):
+    with pytest.raises(ModelLoadError, match="states no window; give a context length"):
+        LLMEngine(model_of("mamba"), tokenizer, EngineConfig())
