@@ -1,5 +1,6 @@
 """Models of servers elsewhere answer like any others, and rest when they fail."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -290,6 +291,34 @@ async def test_a_cancelled_answer_closes_the_connection(wire: WireServer) -> Non
             await client.cancel(request.request_id)
 
     await wire.left.wait()
+
+
+async def test_every_request_ends_whatever_the_server_does(wire: WireServer, setting) -> None:
+    setting(endpoint_failures_allowed=10_000, endpoint_idle_s=0.5, endpoint_tries=2)
+    await add(wire.url, slots=100)
+    half = sse({"choices": [{"delta": {"content": "a"}}]})
+    kinds = [
+        text("Good ", "day"),
+        BROKEN,
+        Canned([half], is_cut=True),
+        Canned([half], hangs=True),
+        Canned([half, b"data: {\n\n"]),
+        Canned([half, b"\xff\xff\n"]),
+        Canned(status=302, headers={"Location": "/"}),
+        Canned([b"<html>"], media_type="text/html"),
+    ]
+    wire.answer(*(kinds * 8))
+
+    async def end_of(request: GenerationRequest) -> FinishReason | None:
+        return [delta async for delta in client.stream_reply(request)][-1].finish_reason
+
+    async with asyncio.timeout(60):
+        ends = await asyncio.gather(*(end_of(a_request()) for _ in range(56)))
+    wire.answer(text("Fine"))
+    reply = await client.complete_reply(a_request())
+
+    assert set(ends) == {FinishReason.STOP, FinishReason.ERROR}
+    assert reply.text == "Fine"
 
 
 def test_battles_take_the_recommended_parameters() -> None:
