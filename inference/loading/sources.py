@@ -19,6 +19,9 @@ FILES = ("*.json", WEIGHTS, "*.txt", "*.model", "*.spm", "*.jinja", "*.tiktoken"
 PROGRAMS = ("*.py",)
 """What it reads beside where the code of a repository may run."""
 
+SECOND_COPIES = ("consolidated*.safetensors", "original/*", "metal/*", "onnx/*")
+"""The same weights again, in the layout of another program."""
+
 PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -90,7 +93,14 @@ def _is_path(text: str) -> bool:
 def _fetch(repository: str, revision: str | None, patterns: list[str]) -> Path:
     """Bring a repository of Hugging Face into its cache."""
     try:
-        return Path(snapshot_download(repository, revision=revision, allow_patterns=patterns))
+        return Path(
+            snapshot_download(
+                repository,
+                revision=revision,
+                allow_patterns=patterns,
+                ignore_patterns=list(SECOND_COPIES),
+            )
+        )
     except GatedRepoError as error:
         raise ModelLoadError(
             f"{repository!r} asks for consent: accept its terms on the hub and set HF_TOKEN"
@@ -118,7 +128,14 @@ def _fetch_from_modelscope(repository: str, revision: str | None, patterns: list
         f"{repository!r} is not a folder and cannot be fetched from ModelScope; go online once to"
         " fetch it, or give the path of a folder that holds the model"
     ):
-        return Path(fetch(repository, revision=revision, allow_patterns=patterns))
+        return Path(
+            fetch(
+                repository,
+                revision=revision,
+                allow_patterns=patterns,
+                ignore_patterns=list(SECOND_COPIES),
+            )
+        )
 
 
 def _check(folder: Path, name: str, *, with_weights: bool) -> None:

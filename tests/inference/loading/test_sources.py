@@ -58,8 +58,10 @@ def modelscope(monkeypatch, tmp_path):
         (folder / name).touch()
     asked = []
 
-    def snapshot_download(model_id=None, revision=None, *, allow_patterns=None):
-        asked.append((model_id, revision, allow_patterns))
+    def snapshot_download(
+        model_id=None, revision=None, *, allow_patterns=None, ignore_patterns=None
+    ):
+        asked.append((model_id, revision, allow_patterns, ignore_patterns))
         if model_id == "nobody/nothing":
             raise RuntimeError("404\nnot found")
         return str(folder)
@@ -75,7 +77,9 @@ def test_modelscope_is_asked_for_the_same_files(modelscope):
     found = find_model("qwen/Qwen-7B-Chat", revision="v1.1.9", use_modelscope=True)
 
     assert found == modelscope.folder
-    assert modelscope.asked == [("qwen/Qwen-7B-Chat", "v1.1.9", list(sources.FILES))]
+    assert modelscope.asked == [
+        ("qwen/Qwen-7B-Chat", "v1.1.9", list(sources.FILES), list(sources.SECOND_COPIES))
+    ]
 
 
 def test_code_is_fetched_only_where_it_may_run(modelscope):
