@@ -170,6 +170,7 @@ class Engine(Protocol):
         pooling: Pooling | None = None,
         normalize: bool = True,
         truncate: bool = False,
+        adapter: str = "",
     ) -> None:
         """Let a text, or its tokens, become a vector.
 

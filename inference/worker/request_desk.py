@@ -53,7 +53,7 @@ class RequestDesk:
     def __init__(self, engine: Engine, adapters: Mapping[str, str]) -> None:
         self._engine = engine
         self._adapters = adapters
-        self._vectors = VectorJobs(engine)
+        self._vectors = VectorJobs(engine, adapters)
         self._tickets: dict[str, Ticket] = {}
 
     def take(self, claim: Claim) -> Output | None:

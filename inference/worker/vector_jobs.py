@@ -2,7 +2,7 @@
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -59,10 +59,12 @@ class VectorJobs:
 
     Args:
         engine: turns texts into vectors; `output` is called from its thread, the rest from any.
+        adapters: the engine's adapters by the names they answer to; none where None.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, adapters: Mapping[str, str] | None = None) -> None:
         self._engine = engine
+        self._adapters = adapters or {}
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
 
@@ -147,6 +149,7 @@ class VectorJobs:
                 pooling=job.request.pooling,
                 normalize=not chunk.is_part,
                 truncate=job.request.truncates,
+                adapter=self._adapters.get(job.request.model, ""),
             )
 
     def _chunks(self, request: EmbeddingRequest) -> Iterator[Chunk]:

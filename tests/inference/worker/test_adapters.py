@@ -5,15 +5,17 @@ import gc
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from inference.client import complete_reply, live_models
+from inference.client import complete_reply, embed, live_models
 from inference.exceptions import InvalidRequestError, ModelLoadError
 from inference.generation import GenerationRequest, SamplingParams
 from inference.in_process import ModelSpec, hold_model
 from inference.messages import Message, Role
+from inference.requests import EmbeddingRequest
 from inference.worker.adapters import AdapterSpec, parse_adapter
 from inference.worker.hosts import all_hosts
 from inference.worker.shared_bases import share_bases, with_adapters
@@ -89,6 +91,19 @@ def test_adapters_of_one_base_are_one_model_with_one_copy_of_it(models, truth):
     assert len(set(truth.values())) == 3
     assert hosts == 1
     assert copies - before == 2  # the embedding and the head, once each
+
+
+def test_vectors_are_asked_of_an_adapter_by_its_name(models):
+    (spec,) = share_bases([ModelSpec(str(models / name), (name,)) for name in ("poet", "base")])
+
+    with hold_model(spec, say=str):
+        poet, base = (
+            asyncio.run(embed(EmbeddingRequest(name, (QUESTION,)))).vectors
+            for name in ("poet", "base")
+        )
+
+    assert poet.shape == base.shape == (1, 64)
+    assert not np.allclose(poet, base, atol=1e-3)
 
 
 def test_an_adapters_folder_is_a_model_by_itself(models, truth):

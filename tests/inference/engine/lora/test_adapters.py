@@ -270,6 +270,22 @@ def test_other_families_take_adapters(family, tokenizer):
     assert found["", PROMPTS[1]] != found["poet", PROMPTS[1]]
 
 
+def test_vectors_are_those_of_the_adapter(make_adapted, adapted, tiny_model, tokenizer):
+    engine = make_adapted()
+    ids = list(range(10, 40))
+
+    for adapter in ("", "clerk"):
+        engine.submit_embedding(adapter or "bare", token_ids=ids, adapter=adapter)
+    outputs = drain(engine)
+
+    for name, model in {"bare": tiny_model, "clerk": adapted["clerk"]}.items():
+        with torch.inference_mode():
+            states = model(torch.tensor([ids]), output_hidden_states=True).hidden_states[-1]
+        wanted = torch.nn.functional.normalize(states[0].mean(dim=0), dim=0)
+        found = torch.as_tensor(outputs[name][-1].embedding)
+        torch.testing.assert_close(found.float(), wanted, rtol=1e-4, atol=1e-4)
+
+
 def test_an_encoder_decoder_takes_none_and_says_so(tokenizer):
     config = T5Config(
         vocab_size=260, d_model=32, d_kv=8, d_ff=64, num_layers=1, num_heads=2,
