@@ -8,7 +8,7 @@ from inference.exceptions import InvalidRequestError
 from inference.generation import SamplingParams
 from inference.models import Endpoint
 from inference.providers.dialects import dialect_named
-from inference.providers.server import Server
+from inference.providers.server import Server, can_hold_key
 
 RECOMMENDED_RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0.0, 2.0),
@@ -62,6 +62,12 @@ def check_endpoint(endpoint: Endpoint) -> None:
     if dialect.needs_key and not endpoint.key_variable:
         raise InvalidRequestError(
             f"{endpoint.dialect} needs a key; name its environment variable", param="key_variable"
+        )
+    if endpoint.key_variable and not can_hold_key(endpoint.key_variable):
+        raise InvalidRequestError(
+            f"{endpoint.key_variable} is no name for a server's key; it must hold KEY, TOKEN or"
+            " CREDENTIALS, and no secret of this site",
+            param="key_variable",
         )
     if endpoint.takes_images and not dialect.takes_images:
         raise InvalidRequestError(f"{endpoint.dialect} takes no images", param="takes_images")

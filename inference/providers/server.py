@@ -10,6 +10,18 @@ from inference.messages import Message, Role
 from inference.providers.wire.faults import fault
 
 DEFAULT_PARAMS = SamplingParams()
+KEY_WORDS = frozenset({"KEY", "KEYS", "TOKEN", "CREDENTIALS", "APIKEY"})
+SITE_WORDS = frozenset({"SECRET", "METRICS", "PASSWORD", "DATABASE", "REDIS", "DJANGO"})
+
+
+def can_hold_key(variable: str) -> bool:
+    """Tell whether an environment variable is meant for a server's key, by its name.
+
+    Who may edit endpoints names the variable and the address, and must not be able to send what
+    else the environment holds, such as the site's own secrets, to an address of their choice.
+    """
+    words = set(variable.split("_"))
+    return bool(words & KEY_WORDS) and not words & SITE_WORDS
 
 
 def is_key_there(variable: str) -> bool:
