@@ -53,11 +53,9 @@ def convert_checkpoint(
     """
     if read_stored_config(source).get("quantization_config"):
         raise ConversionError(f"{source.name!r} is quantized; convert the weights it was made of")
-    total = _source_bytes(source, from_pickle=from_pickle)
+    total, needed = _sizes(source, DTYPES[dtype], from_pickle=from_pickle)
     done = 0
-    # Half the size at best, twice at worst; weights are hardly ever stored wider than 32 bits.
-    growth = 2 if dtype == "float32" else 1
-    with new_folder(target, sources=(source,), needed_bytes=growth * total, force=force) as folder:
+    with new_folder(target, sources=(source,), needed_bytes=needed, force=force) as folder:
         writer = CheckpointWriter(folder, shard_bytes=shard_bytes)
         read = pickled_tensors if from_pickle else _safe_tensors
         for name, tensor in read(source):
@@ -103,8 +101,8 @@ def pickled_tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
             )
         except pickle.UnpicklingError as error:
             raise ConversionError(
-                f"{path.name} of {folder.name!r} holds something else than tensors, which could run code;"
-                " it is not read"
+                f"{path.name} of {folder.name!r} holds something else than tensors, which could run"
+                " code; it is not read"
             ) from error
         except (OSError, RuntimeError, ValueError, EOFError, KeyError) as error:
             raise ConversionError(f"{path.name} of {folder.name!r} is broken: {error}") from error
@@ -130,15 +128,23 @@ def _safe_tensors(folder: Path) -> Iterator[tuple[str, Tensor]]:
             yield name, checkpoint.read(name)
 
 
-def _source_bytes(folder: Path, *, from_pickle: bool) -> int:
-    """Size of what will be read.
+def _sizes(folder: Path, dtype: torch.dtype, *, from_pickle: bool) -> tuple[int, int]:
+    """Size of what will be read, and of what will be written.
+
+    A pickle does not tell what it holds before it is read; its own size is taken for both.
 
     Raises:
         ConversionError: there is nothing of the kind.
     """
     if from_pickle:
-        return sum(path.stat().st_size for path in _pickles(folder))
+        size = sum(path.stat().st_size for path in _pickles(folder))
+        return size, size
     if not any(folder.glob("*.safetensors")):
         hint = "; --from-pickle reads its pickled ones" if any(folder.glob(PICKLES)) else ""
         raise ConversionError(f"{folder.name!r} has no safetensors weights{hint}")
-    return StoredCheckpoint(folder).stored_bytes
+    checkpoint = StoredCheckpoint(folder)
+    written = sum(
+        tensor.numbers * dtype.itemsize if tensor.is_dense else tensor.stored_bytes
+        for tensor in checkpoint.tensors.values()
+    )
+    return checkpoint.stored_bytes, written

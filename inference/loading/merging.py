@@ -63,7 +63,7 @@ def merge_adapter(
     with StoredCheckpoint(base) as checkpoint:
         factors = _by_stored_name(parts.factors, ".weight", checkpoint, adapter.name)
         replaced = _by_stored_name(parts.replaced, "", checkpoint, adapter.name)
-        _check(factors, replaced, checkpoint)
+        _check(factors, replaced, checkpoint, is_transposed=config.is_transposed)
         total = checkpoint.stored_bytes
         with new_folder(target, sources=(base, adapter), needed_bytes=total, force=force) as folder:
             writer = CheckpointWriter(folder, shard_bytes=shard_bytes)
@@ -126,13 +126,19 @@ def _check(
     factors: Mapping[str, Factors],
     replaced: Mapping[str, Tensor],
     checkpoint: StoredCheckpoint,
+    *,
+    is_transposed: bool,
 ) -> None:
     """Refuse shapes that do not fit, before anything is written."""
     for name, part in factors.items():
         shape = (part.up.shape[0], part.down.shape[1])
+        if is_transposed or part.is_embedding:
+            shape = shape[::-1]
         stored = checkpoint.tensors[name].shape
-        if sorted(shape) != sorted(stored):
+        if shape != stored:
             raise ConversionError(f"the adapter changes {name} as {shape}, but it is {stored}")
+        if part.magnitude is not None and part.magnitude.numel() != part.up.shape[0]:
+            raise ConversionError(f"the adapter has {part.magnitude.numel()} lengths for {name}")
     for name, tensor in replaced.items():
         if tuple(tensor.shape) != checkpoint.tensors[name].shape:
             raise ConversionError(

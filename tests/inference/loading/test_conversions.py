@@ -94,6 +94,15 @@ def test_transposed_weights_of_a_bare_base_are_merged(tmp_path):
         )
 
 
+def test_an_adapter_that_says_transposed_where_weights_are_not_is_refused(base, tmp_path):
+    save_adapter(tmp_path / "adapter", tiny_llama(), modules=("v_proj",))
+    path = tmp_path / "adapter" / "adapter_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "fan_in_fan_out": True}))
+
+    with pytest.raises(ConversionError, match=r"as \(64, 32\), but it is \(32, 64\)"):
+        merge_adapter(base, tmp_path / "adapter", tmp_path / "merged")
+
+
 def test_a_tokenizer_of_the_adapter_replaces_that_of_the_base(base, tmp_path):
     save_adapter(tmp_path / "adapter", tiny_llama())
     byte_tokenizer(chat_template="{{ 'its own' }}").save_pretrained(tmp_path / "adapter")

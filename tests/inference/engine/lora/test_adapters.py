@@ -322,6 +322,15 @@ def test_an_adapter_of_another_model_is_refused(tokenizer, name, shape, complain
         LLMEngine(tiny_llama(), tokenizer, EngineConfig(name="tiny"), adapters={"poet": adapter})
 
 
+def test_an_adapter_of_what_text_does_not_pass_through_is_refused(tokenizer):
+    model = tiny_llama()
+    model.model.eye = torch.nn.Linear(8, 8)
+    adapter = Adapter({"model.eye": LowRank(torch.zeros(2, 8), torch.zeros(8, 2))})
+
+    with pytest.raises(ModelLoadError, match=r"model\.eye, which no text passes through"):
+        LLMEngine(model, tokenizer, EngineConfig(name="tiny"), adapters={"poet": adapter})
+
+
 def test_scores_that_the_runner_gets_wrong_are_noticed(tiny_model, monkeypatch):
     weights = adapter_of(peft_model(tiny_model))
     monkeypatch.setattr("inference.engine.lora.adapted.AdaptedProjection._adapt", lambda _, x, y: y)
