@@ -18,6 +18,7 @@ from torch import Tensor
 from inference.engine.config import EngineConfig
 from inference.engine.llm_engine import LLMEngine
 from inference.engine.sequence import Chunk, Sequence
+from inference.free_memory import return_unused_memory
 from inference.generation import SamplingParams
 from inference.loading.loader import load_model
 from inference.messages import Message, Role
@@ -89,6 +90,7 @@ def measure(job: Job) -> Result:
         prefix_cache=False,
     )
     engine = LLMEngine(loaded.model, loaded.tokenizer, config)
+    return_unused_memory()
     load_s = time.process_time() - began
     truth = truth_of(job, engine, loaded.tokenizer)
     rows = [row for row in truth if row.startswith("tokens")]

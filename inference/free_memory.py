@@ -1,6 +1,8 @@
 """What memory is free: on a device, or on this machine as far as control groups let it be used."""
 
+import ctypes
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +30,18 @@ def available_bytes(device: torch.device) -> int:
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
     free, _ = torch.accelerator.get_memory_info(device)
     return int(free)
+
+
+def return_unused_memory() -> None:
+    """Give back to the system what the allocator kept of memory that was freed, where it can be.
+
+    Loading and converting weights frees many blocks that are too small to go back by themselves:
+    of a model of half a billion parameters 130 to 330 MB. Only glibc has the call.
+    """
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
 
 
 def available_host_bytes(*, proc: Path = PROC, cgroups: Path = CGROUPS) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, ProcessorMixin
 
+from inference.free_memory import return_unused_memory
 from inference.generation import Pooling
 from inference.loading.configuration import read_config
 from inference.loading.context import context_length_of
@@ -68,6 +69,7 @@ def load_model(path_or_id: str, **options: Any) -> LoadedModel:
     tokenizer = load_tokenizer(folder, trust_remote_code=asked.trust_remote_code)
     model = load_weights(folder, config, asked, window=window)
     settle_rotary(model, min(window, asked.context_length or window))
+    return_unused_memory()
     processor = load_processor(folder, config)
     if processor is not None and processor.chat_template:
         tokenizer.chat_template = processor.chat_template  # the one that knows of images

@@ -197,6 +197,7 @@ def host_model(
     """
     from inference.engine.llm_engine import LLMEngine
     from inference.engine.placement import input_device
+    from inference.free_memory import return_unused_memory
     from inference.worker.own_weights import kept_by_own_kernels
 
     template = family_named(spec.conv_template) if spec.conv_template else None
@@ -222,6 +223,7 @@ def host_model(
         channel=channel,
     )
     engine.warm_up()
+    return_unused_memory()
     facts = ModelFacts(
         context_length=engine.context_length,
         device=str(input_device(loaded.model)),
@@ -230,6 +232,7 @@ def host_model(
         template="" if template is None else template.name,
         description=engine.describe(),
         takes_images=engine.takes_images,
+        tool_format=engine.tool_format,
     )
     logger.info("%s on %s in %s: %s", spec.names[0], facts.device, facts.dtype, facts.description)
     return EngineHost(

@@ -1,7 +1,11 @@
+import os
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
-from inference.free_memory import available_bytes, available_host_bytes
+from inference.free_memory import available_bytes, available_host_bytes, return_unused_memory
 
 MIB = 1024 * 1024
 
@@ -86,3 +90,21 @@ def test_a_system_that_does_not_tell_offers_half_of_what_it_has(tmp_path):
 
 def test_this_machine_has_some_memory_for_a_cache():
     assert available_bytes(torch.device("cpu")) > 64 * MIB
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the allocator of Linux alone gives back so")
+def test_memory_that_was_freed_goes_back_to_the_system():
+    blocks = [bytearray(100_000) for _ in range(1000)]  # too small to have pages of their own
+    last = bytearray(100_000)
+    del blocks
+    before = resident_bytes()
+
+    return_unused_memory()
+
+    assert resident_bytes() < before - 50 * MIB
+    assert len(last) == 100_000
+
+
+def resident_bytes():
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
