@@ -178,6 +178,7 @@ class Heartbeat:
         device: where the model lives, such as `cpu` or `cuda:0`.
         dtype: number format of the weights.
         takes_images: whether messages may hold images.
+        tool_format: how its model writes calls of functions; see `inference.tools`.
         is_draining: whether it takes no new requests.
         tally: what its engine has done.
     """
@@ -191,6 +192,7 @@ class Heartbeat:
     device: str = ""
     dtype: str = ""
     takes_images: bool = False
+    tool_format: str = ""
     is_draining: bool = False
     tally: Tally = Tally()
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 ZERO_WIDTH_SPACE = "\N{ZERO WIDTH SPACE}"
 
@@ -20,3 +21,17 @@ def defuse(text: str, special_tokens: Iterable[str]) -> str:
     while pattern.search(text):
         text = pattern.sub(lambda found: found[0][0] + ZERO_WIDTH_SPACE + found[0][1:], text)
     return text
+
+
+def defuse_all(value: Any, special_tokens: Iterable[str]) -> Any:
+    """Return JSON data with every text in it defused, keys too."""
+    tokens = tuple(special_tokens)
+    match value:
+        case str():
+            return defuse(value, tokens)
+        case list():
+            return [defuse_all(entry, tokens) for entry in value]
+        case dict():
+            return {defuse(key, tokens): defuse_all(entry, tokens) for key, entry in value.items()}
+        case _:
+            return value

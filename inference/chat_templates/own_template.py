@@ -11,11 +11,14 @@ from inference.exceptions import InvalidRequestError
 from inference.messages import Message, Role
 
 
-def own_template(tokenizer: TemplatedTokenizer) -> str | None:
-    """Return a tokenizer's template, of several the one named "default"; None where it has none."""
+def own_template(tokenizer: TemplatedTokenizer, *, has_tools: bool = False) -> str | None:
+    """Return a tokenizer's template; None where it has none.
+
+    Of several it is the one named "default", or for conversations with tools "tool_use".
+    """
     own = tokenizer.chat_template
     if isinstance(own, Mapping):
-        own = own.get("default")
+        own = (has_tools and own.get("tool_use")) or own.get("default")
     return own or None
 
 
@@ -26,6 +29,7 @@ def render_own(
     *,
     add_generation_prompt: bool,
     image_marker: str = "",
+    **names: Any,
 ) -> str:
     """Render a tokenizer's template; one that knows no system role gets it in the first turn.
 
@@ -36,6 +40,7 @@ def render_own(
         add_generation_prompt: whether the assistant is to speak next, or to go on with the last
             message if that is its own.
         image_marker: stands for an image where the template knows none.
+        names: what else the template may read, such as `tools`.
 
     Raises:
         InvalidRequestError: there is no message, or the template refuses the conversation.
@@ -48,6 +53,7 @@ def render_own(
             source,
             messages=template_messages(source, chosen, image_marker),
             add_generation_prompt=add_generation_prompt,
+            **names,
             **special,
         )
 

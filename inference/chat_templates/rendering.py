@@ -1,18 +1,22 @@
 """From messages to the text of a prompt."""
 
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from inference.chat_templates.begun import split_begun
 from inference.chat_templates.control_tokens import TemplatedTokenizer, control_tokens
-from inference.chat_templates.defusing import defuse
+from inference.chat_templates.defusing import defuse, defuse_all
 from inference.chat_templates.environment import render_source
 from inference.chat_templates.families import DEFAULT_FAMILY, ChatTemplate, family_named
 from inference.chat_templates.image_markers import marked
+from inference.chat_templates.options import check_template_options
 from inference.chat_templates.own_template import own_template, render_own
 from inference.exceptions import InvalidRequestError
-from inference.messages import Message, Role
+from inference.messages import Message, Role, ToolCall
+from inference.tools.formats import CANONICAL, format_of_template
+from inference.tools.writing import as_plain_talk, with_short_ids
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +46,8 @@ def render_prompt(
     template: ChatTemplate | None = None,
     image_marker: str = "",
     add_generation_prompt: bool = True,
+    tools: Sequence[Mapping[str, Any]] = (),
+    options: Mapping[str, Any] | None = None,
 ) -> RenderedPrompt:
     """Write a conversation so that the assistant speaks next.
 
@@ -57,13 +63,26 @@ def render_prompt(
         image_marker: what stands in the text for an image; "" for models that take none.
         add_generation_prompt: whether the assistant is to speak next; else the conversation is
             written as it is.
+        tools: functions the model may call. A template that knows none gets a system text about
+            them, and calls and results as plain text; see `inference.tools.writing`.
+        options: further names for the tokenizer's own template; see `options`.
 
     Raises:
-        InvalidRequestError: there is no message, or the template refuses the conversation.
+        InvalidRequestError: there is no message, the template refuses the conversation, or it
+            takes no such options.
     """
-    own = own_template(tokenizer)
+    check_template_options(options or {})
+    own = own_template(tokenizer, has_tools=bool(tools))
     specials = control_tokens(tokenizer, template_source=own or "") | {image_marker}
     safe = _defused(messages, specials)
+    tools = defuse_all(list(tools), tuple(specials))
+    form = format_of_template(own) if own is not None and template is None else None
+    names = dict(options or {})
+    if form is None:
+        safe = as_plain_talk(safe, tools)
+    else:
+        names |= {"tools": tools} if tools else {}
+        safe = with_short_ids(safe, form.call_id_chars) if form.call_id_chars else safe
     if template is None and own is not None:
         text = render_own(
             own,
@@ -71,6 +90,7 @@ def render_prompt(
             safe,
             add_generation_prompt=add_generation_prompt,
             image_marker=image_marker,
+            **names,
         )
         return RenderedPrompt(text, needs_special_tokens=False)
     if template is None:
@@ -110,6 +130,13 @@ def render_family(
     return text.partition(MARK)[0] + begun
 
 
+def tool_format_of(tokenizer: TemplatedTokenizer, *, template: ChatTemplate | None = None) -> str:
+    """Return the name of the format in which a model is asked to write calls of functions."""
+    own = own_template(tokenizer, has_tools=True) if template is None else None
+    form = format_of_template(own) if own is not None else None
+    return CANONICAL if form is None else form.name
+
+
 def end_of_turn(tokenizer: TemplatedTokenizer, *, template: ChatTemplate | None = None) -> str:
     """Return what the template writes after an assistant's words; "" where it refuses."""
     messages = [Message(Role.USER, "?"), Message(Role.ASSISTANT, MARK)]
@@ -138,7 +165,7 @@ def _render_layout(
         **template.variables,
         system=template.system_template.replace("{system_message}", system_message),
         system_message=system_message,
-        messages=[m.as_dict() for m in [*shown, *messages] if m.role is not Role.SYSTEM],
+        messages=[m.as_template_dict() for m in [*shown, *messages] if m.role is not Role.SYSTEM],
         user=template.roles[0],
         assistant=template.roles[1],
         sep=template.separator,
@@ -155,4 +182,15 @@ def _turns(pairs: Iterable[tuple[str, str]]) -> list[Message]:
 
 def _defused(messages: Sequence[Message], special_tokens: Iterable[str]) -> list[Message]:
     tokens = tuple(special_tokens)
-    return [message.with_texts(lambda text: defuse(text, tokens)) for message in messages]
+    return [
+        replace(
+            message.with_texts(lambda text: defuse(text, tokens)),
+            tool_calls=tuple(
+                ToolCall(*(defuse(text, tokens) for text in (call.id, call.name, call.arguments)))
+                for call in message.tool_calls
+            ),
+            tool_call_id=defuse(message.tool_call_id, tokens),
+            name=defuse(message.name, tokens),
+        )
+        for message in messages
+    ]

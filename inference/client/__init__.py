@@ -2,7 +2,7 @@
 
 from inference.client.asking import cancel, complete_reply, follow, start, stream_reply
 from inference.client.hub import close_client
-from inference.client.live import check_bus, live_models, live_workers
+from inference.client.live import check_bus, live_models, live_workers, tool_format_of
 from inference.client.results import Embeddings, Tokens, embed, tokenize
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "start",
     "stream_reply",
     "tokenize",
+    "tool_format_of",
 ]

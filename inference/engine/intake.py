@@ -1,8 +1,10 @@
 """The intake: from what somebody asks to answers that can begin, or a clear refusal."""
 
+from collections.abc import Mapping
 from collections.abc import Sequence as Items
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
@@ -36,11 +38,15 @@ class Prompt:
         messages: a conversation; where its last message is the assistant's, it is continued.
         text: a raw text.
         tokens: token ids.
+        tools: functions that may be called in a conversation.
+        template_options: further names for the conversation's template.
     """
 
     messages: Items[Message] | None = None
     text: str | None = None
     tokens: Items[int] | None = None
+    tools: Items[Mapping[str, Any]] = ()
+    template_options: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         """Refuse none and several.
@@ -135,6 +141,11 @@ class Intake:
             prompt_logprobs=None if params.prompt_logprobs is None else [None],
         )
 
+    @property
+    def tool_format(self) -> str:
+        """Name of the format in which calls of functions are written."""
+        return self._encoder.tool_format
+
     def prompt_text(self, messages: Items[Message]) -> str:
         """Return the text that the model reads for a conversation.
 
@@ -155,7 +166,12 @@ class Intake:
     def _encode(self, prompt: Prompt, params: SamplingParams) -> EncodedPrompt:
         is_cut = params.truncate_prompt is not None
         if prompt.messages is not None:
-            return self._encoder.encode(prompt.messages, is_cut=is_cut)
+            return self._encoder.encode(
+                prompt.messages,
+                tools=prompt.tools,
+                options=prompt.template_options,
+                is_cut=is_cut,
+            )
         if prompt.text is not None:
             return self._encoder.encode_text(prompt.text, is_cut=is_cut)
         assert prompt.tokens is not None

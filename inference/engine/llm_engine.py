@@ -191,6 +191,8 @@ class LLMEngine:
         priority: int = 0,
         group: str = "",
         adapter: str = "",
+        tools: Items[Mapping[str, Any]] = (),
+        template_options: Mapping[str, Any] | None = None,
     ) -> None:
         """Let a conversation be answered, or a text be continued.
 
@@ -205,6 +207,8 @@ class LLMEngine:
             priority: -10 to 10; lower goes first.
             group: whose request it is, such as a user; groups take turns.
             adapter: the adapter that answers; empty is the bare model.
+            tools: functions that may be called in a conversation.
+            template_options: further names for the conversation's template.
 
         Raises:
             ModelNotFoundError: there is no such adapter.
@@ -215,7 +219,7 @@ class LLMEngine:
         """
         request = self._intake_of(adapter).receive(
             request_id,
-            Prompt(messages, prompt, prompt_token_ids),
+            Prompt(messages, prompt, prompt_token_ids, tools, template_options),
             params or SamplingParams(),
             constraint,
         )
@@ -276,6 +280,11 @@ class LLMEngine:
             request, has_room=lambda: self._waiting_count() < self.config.max_waiting
         ):
             raise QueueFullError(self.config.name, retry_after_s=RETRY_AFTER_S)
+
+    @property
+    def tool_format(self) -> str:
+        """Name of the format in which calls of functions are written; "" without a head."""
+        return self._intake_of("").tool_format if self._intakes else ""
 
     def prompt_text(self, messages: Items[Message], *, adapter: str = "") -> str:
         """Return the text that the model reads for a conversation; "" if it has no head.

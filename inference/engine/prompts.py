@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from inference.chat_templates.control_tokens import control_tokens
 from inference.chat_templates.families import ChatTemplate
-from inference.chat_templates.rendering import RenderedPrompt, end_of_turn, render_prompt
+from inference.chat_templates.rendering import (
+    RenderedPrompt,
+    end_of_turn,
+    render_prompt,
+    tool_format_of,
+)
 from inference.engine.images import Images
 from inference.engine.vision.reader import ImageReader
 from inference.exceptions import ContextLengthExceededError, InvalidRequestError
@@ -66,11 +71,20 @@ class PromptEncoder:
         self._image_reader = image_reader
         self._lock = threading.Lock()  # requests arrive from many threads
 
-    def encode(self, messages: Sequence[Message], *, is_cut: bool = False) -> EncodedPrompt:
+    def encode(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Mapping[str, Any]] = (),
+        options: Mapping[str, Any] | None = None,
+        is_cut: bool = False,
+    ) -> EncodedPrompt:
         """Render the conversation and tokenise it.
 
         Args:
             messages: the conversation, oldest first.
+            tools: functions the model may call.
+            options: further names for the chat template.
             is_cut: whether the beginning may be missing where all could not fit.
 
         Raises:
@@ -81,7 +95,7 @@ class PromptEncoder:
         reader, images = self._image_reader, images_of(messages)
         if images and reader is None:
             raise InvalidRequestError("the model takes no images", param="messages")
-        prompt = self.render(messages)
+        prompt = self.render(messages, tools=tools, options=options)
         text = self._bounded(prompt.text, is_cut=is_cut and not images)
         shown = None
         if reader is not None and images:
@@ -96,16 +110,32 @@ class PromptEncoder:
         self._check(tokens, param="messages")
         return EncodedPrompt(tokens, prompt.stop, images=shown)
 
-    def render(self, messages: Sequence[Message]) -> RenderedPrompt:
-        """Write the conversation as a text.
+    def render(
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Mapping[str, Any]] = (),
+        options: Mapping[str, Any] | None = None,
+    ) -> RenderedPrompt:
+        """Write the conversation as a text; see `render_prompt`.
 
         Raises:
             InvalidRequestError: no message, or the template refuses them.
         """
         marker = self._image_reader.marker if self._image_reader else ""
         return render_prompt(
-            self._tokenizer, messages, template=self._template, image_marker=marker
+            self._tokenizer,
+            messages,
+            template=self._template,
+            image_marker=marker,
+            tools=tools,
+            options=options,
         )
+
+    @property
+    def tool_format(self) -> str:
+        """Name of the format in which the model is asked to write calls."""
+        return tool_format_of(self._tokenizer, template=self._template)
 
     def encode_text(self, text: str, *, is_cut: bool = False) -> EncodedPrompt:
         """Tokenise a text as it is, with what the tokenizer puts in front of every text.

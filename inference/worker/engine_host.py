@@ -41,6 +41,7 @@ class ModelFacts:
         template: the family whose chat template is used; "" where the model has its own.
         description: how it is computed, for people.
         takes_images: whether messages may hold images.
+        tool_format: how it writes calls of functions; see `inference.tools`.
     """
 
     context_length: int = 0
@@ -50,6 +51,7 @@ class ModelFacts:
     template: str = ""
     description: str = ""
     takes_images: bool = False
+    tool_format: str = ""
 
 
 def _do_nothing() -> None:
@@ -106,6 +108,7 @@ class EngineHost:
             device=facts.device,
             dtype=facts.dtype,
             takes_images=facts.takes_images,
+            tool_format=facts.tool_format,
         )
         self._desk = RequestDesk(engine, self._adapters)
         self._thread = threading.Thread(

@@ -145,6 +145,8 @@ class Engine(Protocol):
         params: SamplingParams | None = None,
         constraint: "TokenConstraint | None" = None,
         adapter: str = "",
+        tools: Sequence[Mapping[str, Any]] = (),
+        template_options: Mapping[str, Any] | None = None,
     ) -> None:
         """Let a conversation be answered; an assistant's last message is continued.
 
@@ -156,6 +158,8 @@ class Engine(Protocol):
             params: how to answer.
             constraint: what the answer must follow.
             adapter: the adapter that answers; empty is the bare model.
+            tools: functions that may be called in a conversation.
+            template_options: further names for its chat template.
 
         Raises:
             InferenceError: it cannot be.

@@ -104,6 +104,8 @@ class RequestDesk:
             params=params,
             constraint=constraint,
             adapter=adapter,
+            tools=request.tools,
+            template_options=request.template_options,
         )
         return None
 

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from inference.engine.stats import EngineStats, Totals
 from inference.exceptions import InvalidRequestError
@@ -85,6 +86,8 @@ class FakeEngine:
         params: SamplingParams,
         constraint: None = None,
         adapter: str = "",
+        tools: Sequence[Mapping[str, Any]] = (),
+        template_options: Mapping[str, Any] | None = None,
     ) -> None:
         """Queue an answer; the prompt "bad" is refused."""
         assert messages, "it answers conversations"
