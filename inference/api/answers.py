@@ -3,94 +3,71 @@
 Source: OpenAI's API reference, "The chat completion object" and "The chat completion chunk object".
 """
 
-import hashlib
-import secrets
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from inference.generation import FinishReason, Usage
+from inference.api.headings import Heading, usage_of
+from inference.api.logprobs import chat_logprobs, shown_scores
+from inference.api.orders import ChatOrder
+from inference.api.telling import Answer
+from inference.generation import Delta, FinishReason, Usage
 
 
-def _fingerprint_of(model: str) -> str:
-    return f"fp_{hashlib.sha256(model.encode()).hexdigest()[:12]}"
+class ChatTeller:
+    """Says what the answers of a chat are in JSON, piece by piece or as a whole."""
 
+    def __init__(self, order: ChatOrder) -> None:
+        self._order = order
+        self._heading = Heading(order.model)
 
-@dataclass(frozen=True, slots=True)
-class Heading:
-    """What every piece of one completion repeats."""
+    def opening(self) -> list[dict[str, Any]]:
+        """Return the chunks that come before any text: the roles."""
+        role = {"role": "assistant", "content": "", "refusal": None}
+        return [self._chunk(index, role) for index in range(self._order.choice_count)]
 
-    model: str
-    id: str = field(default_factory=lambda: f"chatcmpl-{secrets.token_hex(16)}")
-    created: int = field(default_factory=lambda: int(time.time()))
+    def chunks(self, index: int, delta: Delta) -> list[dict[str, Any]]:
+        """Return the chunks of one delta; one without text, scores and end has none."""
+        scores = shown_scores(delta)
+        told = []
+        if delta.text or scores:
+            logprobs = chat_logprobs(scores) if self._order.has_logprobs else None
+            told.append(self._chunk(index, {"content": delta.text}, logprobs=logprobs))
+        if delta.is_last:
+            told.append(self._chunk(index, {}, finish_reason=delta.finish_reason))
+        return told
 
-    def fields(self, kind: str) -> dict[str, Any]:
-        """Return the repeated fields for an object of this kind."""
-        return {
-            "id": self.id,
-            "object": kind,
-            "created": self.created,
-            "model": self.model,
-            "system_fingerprint": _fingerprint_of(self.model),
-        }
+    def usage_chunk(self, usages: Mapping[int, Usage]) -> dict[str, Any]:
+        """Return the last chunk of a stream that counts its tokens."""
+        counts = usage_of([list(usages.values())])
+        return self._heading.fields("chat.completion.chunk") | {"choices": [], "usage": counts}
 
+    def whole(self, answers: Sequence[Answer]) -> dict[str, Any]:
+        """Return the whole completion, choices in the order of their indices."""
+        choices = [
+            {
+                "index": index,
+                "message": {"role": "assistant", "content": answer.text, "refusal": None},
+                "logprobs": chat_logprobs(answer.scores) if self._order.has_logprobs else None,
+                "finish_reason": answer.finish_reason,
+            }
+            for index, answer in enumerate(answers)
+        ]
+        usages = [answer.usage for answer in answers if answer.usage is not None]
+        heading = self._heading.fields("chat.completion")
+        return heading | {"choices": choices, "usage": usage_of([usages])}
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """One finished choice."""
-
-    text: str
-    finish_reason: FinishReason | None
-    usage: Usage | None
-
-
-def completion(heading: Heading, answers: Sequence[Answer]) -> dict[str, Any]:
-    """Return the whole completion, choices in the order of their indices."""
-    choices = [
-        {
+    def _chunk(
+        self,
+        index: int,
+        delta: dict[str, Any],
+        *,
+        logprobs: dict[str, Any] | None = None,
+        finish_reason: FinishReason | None = None,
+    ) -> dict[str, Any]:
+        choice = {
             "index": index,
-            "message": {"role": "assistant", "content": answer.text, "refusal": None},
-            "logprobs": None,
-            "finish_reason": answer.finish_reason,
+            "delta": delta,
+            "logprobs": logprobs,
+            "finish_reason": finish_reason,
         }
-        for index, answer in enumerate(answers)
-    ]
-    usages = [answer.usage for answer in answers if answer.usage is not None]
-    return heading.fields("chat.completion") | {"choices": choices, "usage": usage_of(usages)}
-
-
-def chunk(
-    heading: Heading,
-    *,
-    index: int,
-    delta: dict[str, Any],
-    finish_reason: FinishReason | None = None,
-) -> dict[str, Any]:
-    """Return one chunk about one choice."""
-    choice = {
-        "index": index,
-        "delta": delta,
-        "logprobs": None,
-        "finish_reason": finish_reason,
-    }
-    return heading.fields("chat.completion.chunk") | {"choices": [choice]}
-
-
-def usage_chunk(heading: Heading, usages: Sequence[Usage]) -> dict[str, Any]:
-    """Return the last chunk of a stream that counts its tokens."""
-    return heading.fields("chat.completion.chunk") | {"choices": [], "usage": usage_of(usages)}
-
-
-def usage_of(usages: Sequence[Usage]) -> dict[str, Any]:
-    """Return the counts of all choices: the prompt they share once, the answers together."""
-    prompt_tokens = max((usage.prompt_tokens for usage in usages), default=0)
-    completion_tokens = sum(usage.completion_tokens for usage in usages)
-    return {
-        "prompt_tokens": prompt_tokens,
-        "completion_tokens": completion_tokens,
-        "total_tokens": prompt_tokens + completion_tokens,
-        "prompt_tokens_details": {
-            "cached_tokens": max((usage.cached_tokens for usage in usages), default=0)
-        },
-    }
+        return self._heading.fields("chat.completion.chunk") | {"choices": [choice]}

@@ -17,11 +17,13 @@ from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
+from inference import selectors
 from inference.api.authentication import BearerKeyAuthentication, KeyWhereRequired
 from inference.api.errors import problem_of
 from inference.api.metrics import REQUESTS
 from inference.api.parsing import JSONObjectParser, NoNegotiation
 from inference.api.throttling import RequestRateThrottle, rate_headers
+from inference.exceptions import ModelNotFoundError
 
 
 class ApiView(APIView):
@@ -38,6 +40,8 @@ class ApiView(APIView):
     content_negotiation_class = NoNegotiation
     http_method_names: Sequence[str] = ("get", "head", "post")
     serializer_class: type[BaseSerializer[Any]] | None = None
+    subject = "messages"
+    """The field that holds what a model is to read."""
 
     async def dispatch(  # type: ignore[override]  # Django awaits it: all handlers are coroutines
         self, request: HttpRequest, *args: Any, **kwargs: Any
@@ -50,7 +54,7 @@ class ApiView(APIView):
             handler = getattr(self, str(request.method).lower())
             response: HttpResponseBase = await handler(self.request, *args, **kwargs)
         except Exception as error:
-            response = problem_of(error).response()
+            response = problem_of(error).about(self.subject).response()
         return self._signed(response)
 
     def admit(self, request: Request) -> None:
@@ -65,13 +69,17 @@ class ApiView(APIView):
             if str(request.method).lower() not in self._handled_methods():
                 self.http_method_not_allowed(request)
             if self.serializer_class is not None and request.method == "POST":
-                serializer = self.serializer_class(data=request.data)
+                serializer = self.serializer_class(data=self.body_of(request))
                 serializer.is_valid(raise_exception=True)
                 request.order = serializer.validated_data  # type: ignore[attr-defined]
             self.check_order(request)
         if hasattr(request, "order"):
             # An answer may take minutes; it keeps no database connection meanwhile.
             connections.close_all()
+
+    def body_of(self, request: Request) -> Any:
+        """Return what the serializer checks."""
+        return request.data
 
     def check_order(self, request: Request) -> None:
         """Check what needs the database, in the thread where it may be asked."""
@@ -87,3 +95,17 @@ class ApiView(APIView):
             response["Allow"] = ", ".join(self.allowed_methods)
         REQUESTS.labels(type(self).__name__, response.status_code).inc()
         return response
+
+
+class ModelView(ApiView):
+    """Base of the views whose order names a model."""
+
+    def check_order(self, request: Request) -> None:
+        """Keep models that are not listed out of reach, as if they did not exist.
+
+        Raises:
+            ModelNotFoundError: the model's card takes it out of the lists.
+        """
+        order: Any = getattr(request, "order", None)
+        if order is not None and selectors.is_hidden(order.model):
+            raise ModelNotFoundError(order.model)

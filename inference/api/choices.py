@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from contextlib import aclosing
 
 from inference import client
+from inference.api.limits import CHOICES_AT_ONCE
 from inference.exceptions import GenerationFailedError
 from inference.generation import Delta, Failure, FinishReason, GenerationRequest
 
@@ -22,6 +23,7 @@ class Choices:
     def __init__(self, requests: Iterable[GenerationRequest]) -> None:
         self._queue: asyncio.Queue[tuple[int, Delta] | Exception] = asyncio.Queue(PENDING_DELTAS)
         self._loop = asyncio.get_running_loop()
+        self._turns = asyncio.Semaphore(CHOICES_AT_ONCE)
         self._tasks = [
             asyncio.create_task(self._run(index, request), name=f"choice {request.request_id}")
             for index, request in enumerate(requests)
@@ -66,7 +68,7 @@ class Choices:
 
     async def _run(self, index: int, request: GenerationRequest) -> None:
         try:
-            async with aclosing(client.stream_reply(request)) as deltas:
+            async with self._turns, aclosing(client.stream_reply(request)) as deltas:
                 async for delta in deltas:
                     await self._queue.put((index, delta))
         except Exception as error:  # travels to the reader, who raises it

@@ -5,7 +5,7 @@ Source: the error object of OpenAI's API reference and how openai-python 3.54 re
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -44,6 +44,11 @@ class Problem:
             }
         }
 
+    def about(self, subject: str) -> "Problem":
+        """Return the problem with a prompt's length laid to the field that holds the prompt."""
+        is_length = self.code == inference.ContextLengthExceededError.code
+        return replace(self, param=subject) if is_length else self
+
     def response(self) -> JsonResponse:
         """Return the answer that carries the problem."""
         return JsonResponse(self.body(), status=self.status, headers=dict(self.headers))
@@ -71,6 +76,7 @@ def problem_of(error: Exception) -> Problem:
 FAILURE_STATUS: dict[str, HTTPStatus] = {
     "invalid_request": HTTPStatus.BAD_REQUEST,
     "context_length_exceeded": HTTPStatus.BAD_REQUEST,
+    "grammar_error": HTTPStatus.BAD_REQUEST,
     "queue_full": HTTPStatus.TOO_MANY_REQUESTS,
     "cancelled": HTTPStatus.SERVICE_UNAVAILABLE,
     "no_worker": HTTPStatus.SERVICE_UNAVAILABLE,
@@ -123,8 +129,7 @@ def _queue_full(error: inference.QueueFullError) -> Problem:
 def _generation_failed(error: inference.GenerationFailedError) -> Problem:
     status = FAILURE_STATUS.get(error.code, HTTPStatus.INTERNAL_SERVER_ERROR)
     kind = INVALID if status == HTTPStatus.BAD_REQUEST else SERVER
-    param = "messages" if error.code == "context_length_exceeded" else None
-    return Problem(status, str(error), kind, error.code, param, _retry_for(status))
+    return Problem(status, str(error), kind, error.code, headers=_retry_for(status))
 
 
 def _path_not_found(error: ApiPathNotFoundError) -> Problem:

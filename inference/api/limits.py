@@ -22,7 +22,14 @@ RANGES: dict[str, Range] = {
     "frequency_penalty": Range(-2.0, 2.0),
     "seed": Range(-(2**63), 2**63 - 1),
     "n": Range(1, 8),
-    "stop_token_id": Range(0, 2**31 - 1),
+    "best_of": Range(1, 8),
+    "logprobs": Range(0, 5),
+    "top_logprobs": Range(0, 20),
+    "logit_bias": Range(-100.0, 100.0),
+    # With `echo`, 0 asks for the prompt and its log-probabilities alone.
+    "completion_max_tokens": Range(0, 1_000_000),
+    "dimensions": Range(1, 65_536),
+    "token_id": Range(0, 2**31 - 1),
 }
 
 # Room for a few photographs, which base64 makes a third longer.
@@ -37,3 +44,16 @@ MAX_STOP_TEXTS = 16
 MAX_STOP_CHARS = 256
 MAX_STOP_TOKEN_IDS = 16
 MAX_USER_CHARS = 512
+MAX_LOGIT_BIASES = 1024
+MAX_SCHEMA_NAME_CHARS = 64
+MAX_PROMPTS = 32
+# A token is four characters, as above.
+MAX_PROMPT_TOKENS = 131_072
+# Answers of one request that are generated at the same time; the others wait for their turn.
+CHOICES_AT_ONCE = 8
+MAX_EMBEDDING_INPUTS = 2048
+# All texts of one request; the bus carries 2,000,000 bytes, and a token is four of them.
+MAX_EMBEDDING_CHARS = 1_000_000
+MAX_EMBEDDING_TOKENS = 400_000
+MAX_TOKEN_CHECKS = 64
+MAX_MODERATION_INPUTS = 32

@@ -26,14 +26,61 @@ class ChatOrder:
     is_streamed: bool = False
     includes_usage: bool = False
 
+    @property
+    def has_logprobs(self) -> bool:
+        """Whether the program wants to know how likely the tokens were."""
+        return self.params.logprobs is not None
+
     def requests(self) -> list[GenerationRequest]:
         """Return one fresh request for each answer."""
         return [
-            GenerationRequest(model=self.model, messages=self.messages, params=self._params(index))
+            GenerationRequest(
+                model=self.model, messages=self.messages, params=seeded(self.params, index)
+            )
             for index in range(self.choice_count)
         ]
 
-    def _params(self, index: int) -> SamplingParams:
-        if self.params.seed is None:
-            return self.params
-        return replace(self.params, seed=self.params.seed + index)
+
+@dataclass(frozen=True, slots=True)
+class TextOrder:
+    """Raw prompts to be continued, each in a few ways.
+
+    Attributes:
+        model: name of the model to ask.
+        prompts: texts, or their tokens.
+        params: how to sample; with a seed, way i of a prompt is drawn with seed + i.
+        n: how many ways of each prompt are told.
+        best_of: how many are generated; the likeliest are told.
+        logprobs: how many of the likeliest tokens are told for each; None tells no
+            log-probabilities.
+        is_echoed: whether the prompt stands in front of what continues it.
+        is_prompt_alone: whether nothing is to be continued: the prompt's scores are all.
+        is_streamed: whether the texts come as events while they grow.
+        includes_usage: whether a stream ends with an event that counts tokens.
+    """
+
+    model: str
+    prompts: tuple[str | tuple[int, ...], ...]
+    params: SamplingParams
+    n: int = 1
+    best_of: int = 1
+    logprobs: int | None = None
+    is_echoed: bool = False
+    is_prompt_alone: bool = False
+    is_streamed: bool = False
+    includes_usage: bool = False
+
+    def requests(self) -> list[GenerationRequest]:
+        """Return one fresh request for each way, those of a prompt one after the other."""
+        return [
+            GenerationRequest(model=self.model, prompt=prompt, params=seeded(self.params, index))
+            for prompt in self.prompts
+            for index in range(self.best_of)
+        ]
+
+
+def seeded(params: SamplingParams, index: int) -> SamplingParams:
+    """Return the parameters of answer `index`: with a seed, one of its own."""
+    if params.seed is None:
+        return params
+    return replace(params, seed=params.seed + index)

@@ -1,14 +1,18 @@
-"""Fields that come in more than one shape: the content of a message, the texts that stop."""
+"""Fields that come in more than one shape: a message's content, stop texts, biases of tokens."""
 
+import re
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from inference.api import limits
-from inference.api.fields import TextField
+from inference.api.fields import NumberField, TextField
 from inference.api.image_fields import IMAGE_PART_SCHEMA, read_image
 from inference.messages import Part, TextPart, text_of
+
+TOKEN_ID = re.compile(r"0|[1-9][0-9]{0,9}")
 
 TEXT_PART_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -100,3 +104,39 @@ class StopField(serializers.Field[tuple[str, ...], Any, list[str], Any]):
     def to_representation(self, value: tuple[str, ...]) -> list[str]:
         """Return the texts as JSON has them."""
         return list(value)
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "nullable": True,
+        "maxProperties": limits.MAX_LOGIT_BIASES,
+        "additionalProperties": {
+            "type": "number",
+            "minimum": limits.RANGES["logit_bias"].lowest,
+            "maximum": limits.RANGES["logit_bias"].highest,
+        },
+    }
+)
+class LogitBiasField(serializers.Field[tuple[tuple[int, float], ...], Any, dict[str, float], Any]):
+    """What is added to the logits of some tokens, by their ids."""
+
+    bias = NumberField("logit_bias", required=True, allow_null=False)
+
+    def to_internal_value(self, data: Any) -> tuple[tuple[int, float], ...]:
+        """Return pairs of token and bias."""
+        if not isinstance(data, Mapping) or len(data) > limits.MAX_LOGIT_BIASES:
+            raise serializers.ValidationError(
+                f"This must be an object with at most {limits.MAX_LOGIT_BIASES} tokens.",
+                code="invalid_type",
+            )
+        for token in data:
+            if not TOKEN_ID.fullmatch(str(token)):
+                raise serializers.ValidationError(
+                    "Its keys must be ids of tokens, as text.", code="invalid_type"
+                )
+        return tuple((int(token), self.bias.run_validation(bias)) for token, bias in data.items())
+
+    def to_representation(self, value: tuple[tuple[int, float], ...]) -> dict[str, float]:
+        """Return the biases as JSON has them."""
+        return {str(token): bias for token, bias in value}

@@ -9,10 +9,6 @@ NEUTRAL_VALUES: dict[str, tuple[Any, ...]] = {
     "tool_choice": ("none", "auto"),
     "functions": ([],),
     "function_call": ("none", "auto"),
-    "response_format": ({"type": "text"},),
-    "logprobs": (False,),
-    "top_logprobs": (0,),
-    "logit_bias": ({},),
     "modalities": (["text"],),
     "audio": (),
     "web_search_options": (),
@@ -22,11 +18,13 @@ NEUTRAL_VALUES: dict[str, tuple[Any, ...]] = {
     "suffix": ("",),
     "chat_template": (),
     "chat_template_kwargs": ({},),
-    "guided_json": (),
-    "guided_regex": (),
-    "guided_choice": (),
-    "guided_grammar": (),
-    "structured_outputs": (),
+}
+
+# Likewise for the raw prompts of `/v1/completions`.
+NEUTRAL_IN_COMPLETIONS: dict[str, tuple[Any, ...]] = {
+    "suffix": ("",),
+    "use_beam_search": (False,),
+    "prompt_embeds": (),
 }
 
 # Accepted and without effect: they concern OpenAI's own house, or help where they can.
@@ -46,11 +44,13 @@ IGNORED = frozenset(
 )
 
 
-def first_unsupported(data: Any) -> str | None:
+def first_unsupported(
+    data: Any, neutral_values: Mapping[str, tuple[Any, ...]] = NEUTRAL_VALUES
+) -> str | None:
     """Return the name of a field that asks for something this server cannot do, if there is one."""
     if not isinstance(data, Mapping):
         return None
-    for name, neutral in NEUTRAL_VALUES.items():
+    for name, neutral in neutral_values.items():
         value = data.get(name)
         if value is not None and value not in neutral:
             return name

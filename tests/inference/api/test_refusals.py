@@ -7,6 +7,16 @@ from inference.api.unsupported import IGNORED
 from tests.inference.api.conftest import ask, question
 
 MESSAGE = {"role": "user", "content": "Hi"}
+ELSEWHERE = {
+    "token_id",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "best_of",
+    "completion_max_tokens",
+    "dimensions",
+}
+CHAT_RANGES = limits.RANGES.keys() - ELSEWHERE
 
 BAD_FIELDS = [
     ("model", {"model": None}),
@@ -58,9 +68,15 @@ BAD_FIELDS = [
     ("stream_options.include_usage", {"stream": True, "stream_options": {"include_usage": 1}}),
     ("tools", {"tools": [{"type": "function"}]}),
     ("tool_choice", {"tool_choice": "required"}),
-    ("logprobs", {"logprobs": True}),
-    ("logit_bias", {"logit_bias": {"7": 1}}),
-    ("response_format", {"response_format": {"type": "json_object"}}),
+    ("logprobs", {"logprobs": 1}),
+    ("top_logprobs", {"logprobs": True, "top_logprobs": 21}),
+    ("top_logprobs", {"top_logprobs": 1}),
+    ("logit_bias", {"logit_bias": {"7": 101}}),
+    ("logit_bias", {"logit_bias": {"seven": 1}}),
+    ("logit_bias", {"logit_bias": {str(token): 1 for token in range(1025)}}),
+    ("logit_bias", {"logit_bias": [7]}),
+    ("response_format", {"response_format": {"type": "xml"}}),
+    ("response_format", {"response_format": {"type": "json_schema"}}),
     ("audio", {"audio": {}}),
 ]
 
@@ -77,7 +93,7 @@ async def test_a_bad_field_is_named_in_a_400(api, models, param, fields):
     assert models.requests == []
 
 
-@pytest.mark.parametrize("field", sorted(limits.RANGES.keys() - {"stop_token_id"}))
+@pytest.mark.parametrize("field", sorted(CHAT_RANGES))
 async def test_a_number_outside_its_range_is_refused_and_its_ends_are_not(api, field):
     lowest, highest = limits.RANGES[field]
 

@@ -33,7 +33,7 @@ def test_the_description_tells_the_limits(schema):
     fields = schema["components"]["schemas"]["ChatCompletion"]["properties"]
 
     for name, (lowest, highest) in limits.RANGES.items():
-        if name in fields:
+        if name in fields.keys() - {"logprobs", "logit_bias"}:  # a flag and an object here
             assert (fields[name]["minimum"], fields[name]["maximum"]) == (lowest, highest)
     assert fields["model"]["maxLength"] == limits.MAX_MODEL_NAME_CHARS
 
