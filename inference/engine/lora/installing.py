@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -78,6 +79,10 @@ class Adapters:
             self._move_into(chosen.forward)
         chosen.runner.on_chunks = self.bank.take
         check_adapters(chosen, self._expected, self._model, self._config)
+        # What is computed with lies on the device; only tokenizers are asked for again.
+        self._adapters = {
+            name: replace(adapter, weights={}) for name, adapter in self._adapters.items()
+        }
         logger.info("%s has %d adapters", self._config.name, len(self.names))
 
     def intakes(
