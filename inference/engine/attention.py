@@ -5,7 +5,7 @@ lets any decoder run on the flat batch unchanged; the step's attention travels w
 the keyword `packed_step`. No mask is registered under the name, so transformers builds none.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -22,11 +22,13 @@ class ScoreOptions:
         scaling: factor on the scores; None means 1/sqrt(D).
         sliding_window: how many of the latest tokens a query sees, itself included.
         softcap: limit of the scores' size, as Gemma 2 has it.
+        sinks: scores of nothing, [heads]: what a head need not spend on keys, as gpt-oss has it.
     """
 
     scaling: float | None = None
     sliding_window: int | None = None
     softcap: float | None = None
+    sinks: Tensor | None = field(default=None, compare=False)
 
 
 class StepAttention(Protocol):
@@ -80,15 +82,18 @@ def packed_attention(
 
     Raises:
         NotImplementedError: the layer adds something to its scores that is not known here.
+
+    Source:
+        Xiao et al. 2023, "Efficient Streaming Language Models with Attention Sinks", section 3.3.
     """
-    if attention_mask is not None or getattr(module, "sinks", None) is not None:
-        raise NotImplementedError("attention with a bias or with sinks")
+    if attention_mask is not None:
+        raise NotImplementedError("attention with a bias")
     mixed = packed_step.attend(
         int(module.layer_idx),  # type: ignore[arg-type]  # a plain attribute of every layer
         query[0].transpose(0, 1),
         key[0].transpose(0, 1),
         value[0].transpose(0, 1),
-        ScoreOptions(scaling, sliding_window, softcap),
+        ScoreOptions(scaling, sliding_window, softcap, getattr(module, "sinks", None)),
     )
     return mixed.contiguous().unsqueeze(0), None  # some layers take a view of it
 
@@ -100,7 +105,7 @@ def attention_of_decoder(model: PreTrainedModel, name: str) -> str | dict[str, s
     """
     text_config = model.config.get_text_config()
     parts = [key for key in model.config.sub_configs if getattr(model.config, key) is text_config]
-    return {part: name for part in parts} or name
+    return dict.fromkeys(parts, name) or name
 
 
 AttentionInterface.register(PACKED_ATTENTION, packed_attention)

@@ -19,7 +19,12 @@ SHORT_KEYS = 512
 
 
 def mix(
-    queries: Tensor, keys: Tensor, values: Tensor, bias: Tensor | None, options: ScoreOptions
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    bias: Tensor | None,
+    options: ScoreOptions,
+    sinks: Tensor | None = None,
 ) -> Tensor:
     """Weigh values by how well their keys match.
 
@@ -29,13 +34,15 @@ def mix(
         values: [B, T, D of values].
         bias: added to the scores, [B, n, T]; None adds nothing.
         options: scaling and cap of the scores.
+        sinks: of the queries' heads, [B, n, 1]; None where there are none.
 
     Returns:
         [B, n, D of values].
     """
     scaling = queries.shape[2] ** -0.5 if options.scaling is None else options.scaling
     is_short = queries.dtype != torch.float32 and keys.shape[1] <= SHORT_KEYS
-    if options.softcap is None and queries.shape[1] > FEW_QUERIES and not is_short:
+    is_usual = options.softcap is None and sinks is None
+    if is_usual and queries.shape[1] > FEW_QUERIES and not is_short:
         return F.scaled_dot_product_attention(
             queries.unsqueeze(0),
             keys.unsqueeze(0),
@@ -43,7 +50,7 @@ def mix(
             attn_mask=None if bias is None else bias.unsqueeze(0),
             scale=scaling,
         ).squeeze(0)
-    return mix_blocks(queries, [keys], [values], bias, options)
+    return mix_blocks(queries, [keys], [values], bias, options, sinks)
 
 
 def mix_blocks(
@@ -52,6 +59,7 @@ def mix_blocks(
     values: Sequence[Tensor],
     bias: Tensor | None,
     options: ScoreOptions,
+    sinks: Tensor | None = None,
 ) -> Tensor:
     """Weigh values as `mix` does, over keys in several parts: no part is copied.
 
@@ -61,6 +69,7 @@ def mix_blocks(
         values: [B, T of the part, D of values] each.
         bias: over all parts, [B, n, T]; None adds nothing.
         options: scaling and cap of the scores.
+        sinks: as for `mix`.
     """
     scaling = queries.shape[2] ** -0.5 if options.scaling is None else options.scaling
     queries = queries * (scaling if options.softcap is None else scaling / options.softcap)
@@ -70,7 +79,11 @@ def mix_blocks(
         scores = scores.tanh_().mul_(options.softcap)
     if bias is not None:
         scores = scores.add_(bias)
+    if sinks is not None:
+        scores = torch.cat([scores, sinks.to(scores.dtype)], dim=2)
     weights = scores.softmax(dim=-1, dtype=torch.float32).to(queries.dtype)
+    if sinks is not None:
+        weights = weights[:, :, :-1]
     shares = weights.split([part.shape[1] for part in values], dim=2)
     mixed = torch.bmm(shares[0], values[0])
     for share, part in zip(shares[1:], values[1:], strict=True):

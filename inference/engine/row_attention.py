@@ -91,15 +91,19 @@ class RowStep:
             skipped = max(0, min(span.keys - span.count for span in group.spans) - window + 1)
             skipped -= skipped % self._cache.shape.block_size
         queries = _by_key_head(query[group.columns], len(group.spans), keys.shape[2])
+        sinks = None
+        if options.sinks is not None:
+            sinks = _by_row(options.sinks, len(group.spans), first.count, keys.shape[2])
         pieces = self._pieces(group, skipped)
         bias = self._bias(group, skipped, pieces, window, queries, keys.shape[2])
         block_bytes = len(group.spans) * keys[0, 0].numel() * keys.element_size()
         if len(pieces) == 1 and first.count == 1 and block_bytes >= IN_PLACE_BYTES:
             mixed = mix_blocks(
-                queries, _blocks(keys, pieces), _blocks(values, pieces), bias, options
+                queries, _blocks(keys, pieces), _blocks(values, pieces), bias, options, sinks
             )
         else:
-            mixed = mix(queries, _together(keys, pieces), _together(values, pieces), bias, options)
+            own_keys, own_values = _together(keys, pieces), _together(values, pieces)
+            mixed = mix(queries, own_keys, own_values, bias, options, sinks)
         return (
             mixed.view(len(group.spans), keys.shape[2], -1, first.count, values.shape[4])
             .permute(0, 3, 1, 2, 4)
@@ -205,6 +209,16 @@ def _by_key_head(query: Tensor, sequences: int, key_heads: int) -> Tensor:
         .permute(0, 2, 3, 1, 4)
         .reshape(sequences * key_heads, -1, size)
     )
+
+
+def _by_row(sinks: Tensor, sequences: int, count: int, key_heads: int) -> Tensor:
+    """Bring a value of each head, [heads], to where `_by_key_head` puts the head's queries.
+
+    Returns:
+        [sequences * key heads, query heads of one * count, 1].
+    """
+    each = sinks.view(key_heads, -1).repeat_interleave(count, dim=1)
+    return each.repeat(sequences, 1).unsqueeze(2)
 
 
 def _blocks(memory: Tensor, pieces: Sequence[Piece]) -> list[Tensor]:

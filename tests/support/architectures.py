@@ -188,6 +188,13 @@ PACKED = {
     "granite": Architecture("packed", "Granite 3", lambda: hf.GraniteConfig(**SHAPE)),
     "smollm3": Architecture("packed", "SmolLM 3", lambda: hf.SmolLM3Config(**SHAPE)),
     "ernie4_5": Architecture("packed", "ERNIE 4.5", lambda: hf.Ernie4_5Config(**SHAPE)),
+    "gpt_oss": Architecture(
+        "packed",
+        "gpt-oss",
+        lambda: hf.GptOssConfig(
+            **WINDOWED, num_local_experts=4, num_experts_per_tok=2, rope_parameters=PLAIN_ROPE
+        ),
+    ),
     "jetmoe": Architecture(
         "packed",
         "JetMoE",
@@ -253,13 +260,6 @@ PLAIN = {
         "plain", "StableLM 2, StableLM Zephyr", lambda: hf.StableLmConfig(**SHAPE)
     ),
     "nemotron": Architecture("plain", "Nemotron 4", lambda: hf.NemotronConfig(**SHAPE)),
-    "gpt_oss": Architecture(
-        "plain",
-        "gpt-oss",
-        lambda: hf.GptOssConfig(
-            **WINDOWED, num_local_experts=4, num_experts_per_tok=2, rope_parameters=PLAIN_ROPE
-        ),
-    ),
     "llama4_text": Architecture(
         "plain",
         "Llama 4",
@@ -376,6 +376,6 @@ PLAIN = {
 ARCHITECTURES = {**FUSED, **PACKED, **PLAIN}
 REUSING = [
     *("llama", "mistral", "qwen2", "qwen3", "phi3"),
-    *("gpt2", "gpt_neox", "mixtral", "gemma2", "gemma3_text", "deepseek_v3"),
+    *("gpt2", "gpt_neox", "mixtral", "gemma2", "gemma3_text", "deepseek_v3", "gpt_oss"),
 ]
 """Those that show well that keys may be shared between sequences, cut back and taken away."""

@@ -27,5 +27,8 @@ def attend_slowly(queries: Tensor, keys: Tensor, values: Tensor, options: ScoreO
             scores = keys[seen, head // groups] @ queries[query, head] * scaling
             if options.softcap is not None:
                 scores = torch.tanh(scores / options.softcap) * options.softcap
-            mixed[query, head] = scores.softmax(-1) @ values[seen, head // groups]
+            if options.sinks is not None:
+                scores = torch.cat([scores, options.sinks[head : head + 1].to(scores.dtype)])
+            weights = scores.softmax(-1)[: seen.stop - seen.start]
+            mixed[query, head] = weights @ values[seen, head // groups]
     return mixed

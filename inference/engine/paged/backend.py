@@ -70,6 +70,12 @@ class PagedStep:
     def attend(
         self, layer: int, query: Tensor, key: Tensor, value: Tensor, options: ScoreOptions
     ) -> Tensor:
-        """See `inference.engine.attention.StepAttention.attend`."""
+        """See `inference.engine.attention.StepAttention.attend`.
+
+        Raises:
+            NotImplementedError: the layer has sinks, which rows alone compute.
+        """
+        if options.sinks is not None:
+            raise NotImplementedError("attention with sinks, in pages")
         self._cache.write(layer, self._slots, key, value)
         return self._mix(query, *self._cache.layer(layer), options)

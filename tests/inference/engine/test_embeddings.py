@@ -95,7 +95,7 @@ def test_a_text_becomes_the_vector_the_model_alone_gives(
         ("gemma2", PackedRunner),
         ("gpt_neox", PackedRunner),
         ("falcon", PlainRunner),
-        ("gpt_oss", PlainRunner),
+        ("gpt_oss", PackedRunner),
         ("mamba", PlainRunner),
     ],
 )

@@ -13,6 +13,7 @@ OPTIONS = [
     ScoreOptions(scaling=0.3, sliding_window=4),
     ScoreOptions(sliding_window=4, softcap=2.0),
     ScoreOptions(sliding_window=50),
+    ScoreOptions(sliding_window=4, sinks=torch.tensor([1.5, -0.5, 0.0, 3.0])),
 ]
 SHAPE = CacheShape(rows=4, row_blocks=6, block_size=4)
 KEY_SIZE, VALUE_SIZE = 8, 6

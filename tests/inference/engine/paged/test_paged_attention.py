@@ -133,6 +133,11 @@ def test_torch_varlen_attention_refuses_a_cap_on_scores():
         check_step(TorchVarlenAttention(), 16, [1], ScoreOptions(softcap=2.0))
 
 
+def test_pages_refuse_sinks_so_that_rows_take_over():
+    with pytest.raises(NotImplementedError, match="sinks"):
+        check_step(GatheredAttention(), 16, [1], ScoreOptions(sinks=torch.zeros(4)))
+
+
 @pytest.mark.parametrize("counts", STEPS.values(), ids=STEPS.keys())
 def test_gathered_pages_agree_in_low_precision(counts):
     check_step(GatheredAttention(), 16, counts, PLAIN, dtype=torch.bfloat16)
