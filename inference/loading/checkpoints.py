@@ -17,8 +17,9 @@ from torch import Tensor
 from inference.exceptions import ConversionError
 from inference.loading.checkpoint_files import INDEX, StoredTensor, tensors_in, weight_files
 
-SHARD_BYTES = 2 * 1024**3
-"""Most a shard holds, unless one tensor is larger; about what a conversion has in memory."""
+SHARD_BYTES = 1024**3
+"""Most a shard holds, unless one tensor is larger. A conversion takes up to four times as much
+memory: the shard, its bytes as they are written, and the tensors that are being turned."""
 
 Watch = Callable[[int, int], None]
 """Hears how many bytes of how many are done."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from inference.management.argument_types import parse_size
 
-SHARD_SIZE = "2GiB"
+SHARD_SIZE = "1GiB"
 
 
 def add_conversion_arguments(parser: ArgumentParser) -> None:
@@ -22,7 +22,7 @@ def add_conversion_arguments(parser: ArgumentParser) -> None:
         type=parse_size,
         default=parse_size(SHARD_SIZE),
         metavar="SIZE",
-        help=f"largest file of weights, and about the memory that is used ({SHARD_SIZE})",
+        help=f"largest file of weights ({SHARD_SIZE}); up to four times that is used of memory",
     )
 
 
