@@ -84,7 +84,8 @@ def packed_attention(
         NotImplementedError: the layer adds something to its scores that is not known here.
 
     Source:
-        Xiao et al. 2023, "Efficient Streaming Language Models with Attention Sinks", section 3.3.
+        OpenAI 2025, "gpt-oss-120b & gpt-oss-20b Model Card" (the learned bias in the softmax's
+        denominator).
     """
     if attention_mask is not None:
         raise NotImplementedError("attention with a bias")
