@@ -5,6 +5,7 @@ from drf_spectacular.views import SpectacularAPIView
 
 from inference import views
 from inference.api.chat import ChatCompletions
+from inference.api.completions import Completions
 from inference.api.docs import ApiDocs
 from inference.api.fallback import UnknownPath
 from inference.api.model_list import ModelDetail, ModelList
@@ -19,5 +20,8 @@ urlpatterns: list[URLPattern] = [
     path("v1/models", ModelList.as_view(), name="api-models"),
     path("v1/models/<path:name>", ModelDetail.as_view(), name="api-model"),
     path("v1/chat/completions", ChatCompletions.as_view(), name="api-chat-completions"),
-    re_path(r"^v1(?:/|\Z)", UnknownPath.as_view(), name="api-unknown"),
+    # Where FastChat has it; described once.
+    path("api/v1/chat/completions", ChatCompletions.as_view(schema=None), name="api-fastchat-chat"),
+    path("v1/completions", Completions.as_view(), name="api-completions"),
+    re_path(r"^(?:api/)?v1(?:/|\Z)", UnknownPath.as_view(), name="api-unknown"),
 ]

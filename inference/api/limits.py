@@ -47,6 +47,8 @@ MAX_USER_CHARS = 512
 MAX_LOGIT_BIASES = 1024
 MAX_SCHEMA_NAME_CHARS = 64
 MAX_PROMPTS = 32
+# Prompts times answers to each.
+MAX_CHOICES = 64
 # A token is four characters, as above.
 MAX_PROMPT_TOKENS = 131_072
 # Answers of one request that are generated at the same time; the others wait for their turn.

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from drf_spectacular.utils import extend_schema_serializer
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 FINISH_REASONS = ("stop", "length")
@@ -89,6 +89,32 @@ class CompletionObject(serializers.Serializer[Any]):
     system_fingerprint = serializers.CharField()
     choices = CompletionChoice(many=True)
     usage = CompletionUsage()
+
+
+class TextChoice(serializers.Serializer[Any]):
+    """One continued prompt."""
+
+    index = serializers.IntegerField()
+    text = serializers.CharField()
+    logprobs = serializers.JSONField(allow_null=True)
+    finish_reason = serializers.ChoiceField(choices=FINISH_REASONS)
+
+
+class TextCompletionObject(serializers.Serializer[Any]):
+    """Whole raw completions."""
+
+    id = serializers.CharField()
+    object = serializers.ChoiceField(choices=["text_completion"])
+    created = serializers.IntegerField(help_text="Seconds since 1970.")
+    model = serializers.CharField()
+    system_fingerprint = serializers.CharField()
+    choices = TextChoice(many=True)
+    usage = CompletionUsage()
+
+
+def example(name: str, **body: Any) -> OpenApiExample:
+    """Return a request for the documents page to begin with."""
+    return OpenApiExample(name, value=body, request_only=True)
 
 
 def answers(body: type[serializers.Serializer[Any]], *, takes_body: bool = False) -> dict[Any, Any]:

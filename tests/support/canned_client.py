@@ -1,7 +1,7 @@
 """A stand-in for `inference.client`: models that say what a test wrote down."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -24,16 +24,20 @@ class CannedClient:
 
     Attributes:
         answers: what each model says: deltas, an exception to raise, or seconds to be silent.
+        answer: says it for each request instead, where it is set.
         requests: everything that was asked.
         open_count: streams that are being read and have not ended.
+        most_open: the most of them at one time.
         is_bus_down: whether the bus is out of reach.
         opened: the id of each request, as its stream begins to be read.
         all_ended: set when no stream is open any more.
     """
 
     answers: dict[str, Sequence[Delta | Exception | float]] = field(default_factory=dict)
+    answer: Callable[[GenerationRequest], Sequence[Delta | Exception | float]] | None = None
     requests: list[GenerationRequest] = field(default_factory=list)
     open_count: int = 0
+    most_open: int = 0
     is_bus_down: bool = False
     opened: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     all_ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -48,9 +52,11 @@ class CannedClient:
         if request.model not in self.answers:
             raise ModelNotFoundError(request.model)
         self.open_count += 1
+        self.most_open = max(self.most_open, self.open_count)
         self.opened.put_nowait(request.request_id)
         try:
-            for step in self.answers[request.model]:
+            said = self.answers[request.model] if self.answer is None else self.answer(request)
+            for step in said:
                 if isinstance(step, Exception):
                     raise step
                 if isinstance(step, float):

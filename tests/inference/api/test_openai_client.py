@@ -8,7 +8,14 @@ import pytest
 from django.core.asgi import get_asgi_application
 
 from inference.exceptions import QueueFullError
-from inference.generation import Delta, Failure, FinishReason
+from inference.generation import (
+    Delta,
+    Failure,
+    FinishReason,
+    LikelyToken,
+    TokenScore,
+    Usage,
+)
 from tests.inference.api.test_keys import amade
 
 HELLO = [{"role": "user", "content": "Hi"}]
@@ -91,3 +98,46 @@ async def test_each_refusal_has_its_own_exception(client, models, inference_sett
         await client.models.list()
     authorised = client.with_options(api_key=await amade())
     assert [model.id async for model in authorised.models.list()] == ["parrot"]
+
+
+async def test_raw_prompts_are_continued_whole_and_streamed(client):
+    whole = await client.completions.create(model="parrot", prompt=["a", "b"], logprobs=1)
+    # Its types know no chunk in the middle of a text, whose finish_reason is null.
+    client._strict_response_validation = False
+    stream = await client.completions.create(model="parrot", prompt="a", stream=True)
+
+    assert [choice.text for choice in whole.choices] == ["Hello 世界"] * 2
+    assert "".join([chunk.choices[0].text async for chunk in stream]) == "Hello 世界"
+
+
+async def test_logprobs_are_read_whole_and_streamed(client, models):
+    token = LikelyToken("Hi", b"Hi", -0.5)
+    score = TokenScore(token, (token, LikelyToken("Yo", b"Yo", float("-inf"))))
+    models.answers["parrot"] = [
+        Delta(0, ("Hi",), scores=(score,)),
+        Delta(1, finish_reason=FinishReason.LENGTH, usage=Usage(1, 1)),
+    ]
+    asked = {"model": "parrot", "messages": HELLO, "logprobs": True, "top_logprobs": 2}
+
+    completion = await client.chat.completions.create(**asked)
+    stream = await client.chat.completions.create(**asked, stream=True)
+
+    streamed = [chunk.choices[0].logprobs async for chunk in stream if chunk.choices[0].logprobs]
+    for logprobs in (completion.choices[0].logprobs, *streamed):
+        (told,) = logprobs.content
+        assert (told.token, told.logprob, told.bytes) == ("Hi", -0.5, [72, 105])
+        assert [likely.logprob for likely in told.top_logprobs] == [-0.5, -9999.0]
+    assert len(streamed) == 1
+
+
+async def test_an_answer_is_held_to_a_schema(client, models):
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    form = {"type": "json_schema", "json_schema": {"name": "place", "schema": schema}}
+
+    await client.chat.completions.create(
+        model="parrot", messages=HELLO, response_format=form, logit_bias={"7": -100}
+    )
+
+    params = models.requests[0].params
+    assert params.grammar == {"type": "json_schema", "schema": schema}
+    assert params.logit_bias == ((7, -100.0),)
