@@ -1,7 +1,7 @@
 """The settings of the ground floor, read from the dict `INFERENCE`."""
 
 from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from django.conf import settings
 
@@ -64,7 +64,11 @@ class InferenceSettings:
             ours. Empty for none.
         scripted_models: names answered by the scripted provider.
         scripted_token_delay_s: its time for one token.
+        scripted_latency_s: its time before the first token.
+        scripted_chunk_tokens: tokens it tells together.
         scripted_fail_after_tokens: its answers break after so many tokens; 0 means never.
+        scripted_fault: how they break: engine_error, malformed or hang.
+        scripted_refusal: 429 or 500 refuses every request that way; empty refuses none.
         scripted_slots: answers one process scripts at the same time.
         api_requires_key: whether the OpenAI API refuses callers without a key.
         api_requests_per_minute_per_key: most API requests with one key; 0 sets no limit.
@@ -115,7 +119,11 @@ class InferenceSettings:
     families: str = ""
     scripted_models: tuple[str, ...] = ()
     scripted_token_delay_s: float = 0.01
+    scripted_latency_s: float = 0.0
+    scripted_chunk_tokens: int = 1
     scripted_fail_after_tokens: int = 0
+    scripted_fault: Literal["engine_error", "malformed", "hang"] = "engine_error"
+    scripted_refusal: Literal["", "429", "500"] = ""
     scripted_slots: int = 64
     api_requires_key: bool = False
     api_requests_per_minute_per_key: int = 600

@@ -34,3 +34,11 @@ class TextSource(Protocol):
     def stream(self, request: GenerationRequest) -> AsyncGenerator[Output, None]:
         """Yield the answer piece by piece."""
         ...
+
+
+class AnySource(Protocol):
+    """A source that also makes vectors and tells tokens; else as `TextSource`."""
+
+    def stream(self, request: AnyRequest) -> AsyncGenerator[Output, None]:
+        """Yield what is wanted piece by piece."""
+        ...

@@ -4,8 +4,8 @@ from inference.conf import inference_settings
 from inference.providers.base import Provider
 from inference.providers.endpoint import EndpointProvider
 from inference.providers.endpoints import endpoints_by_model, live_names
-from inference.providers.scripted import ScriptedSource
-from inference.providers.stage import StageProvider
+from inference.providers.scripted import Script, ScriptedSource
+from inference.providers.stage import EVERY_REQUEST, StageProvider
 from inference.providers.worker import WorkerProvider
 
 
@@ -16,11 +16,17 @@ async def provider_for(model: str) -> Provider:
     """
     settings = inference_settings()
     if model in settings.scripted_models:
-        source = ScriptedSource(
+        script = Script(
             token_delay_s=settings.scripted_token_delay_s,
+            latency_s=settings.scripted_latency_s,
+            chunk_tokens=settings.scripted_chunk_tokens,
             fail_after_tokens=settings.scripted_fail_after_tokens,
+            fault=settings.scripted_fault,
+            refusal=settings.scripted_refusal,
         )
-        return StageProvider(source, slots=settings.scripted_slots)
+        return StageProvider(
+            ScriptedSource(script), slots=settings.scripted_slots, takes=EVERY_REQUEST
+        )
     if candidates := (await endpoints_by_model()).get(model):
         return EndpointProvider(model, candidates)
     return WorkerProvider()

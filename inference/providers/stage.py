@@ -15,13 +15,15 @@ from inference.bus.station import Station
 from inference.conf import InferenceSettings, inference_settings
 from inference.exceptions import InferenceError, InvalidRequestError
 from inference.generation import Failure, FinishReason, GenerationRequest
-from inference.providers.base import TextSource
+from inference.providers.base import AnySource, TextSource
 from inference.providers.transport import ask, site_bus
 from inference.providers.wire.client import close_client_of_loop
 from inference.providers.worker import check_size
-from inference.requests import AnyRequest
+from inference.requests import AnyRequest, EmbeddingRequest, TokensRequest
 
 logger = logging.getLogger(__name__)
+
+EVERY_REQUEST = (GenerationRequest, EmbeddingRequest, TokensRequest)
 
 
 class Stage:
@@ -56,11 +58,11 @@ class Stage:
         if task is not None:
             self._loop.call_soon_threadsafe(task.cancel)
 
-    def play(self, source: TextSource, request_id: str) -> None:
+    def play(self, source: TextSource | AnySource, request_id: str) -> None:
         """Begin to answer a request that was submitted."""
         patience_s = self._settings.queue_patience_s
         claim = self._station.claim(request_id, 0, patience_s=patience_s)
-        if claim is not None and isinstance(claim.request, GenerationRequest):
+        if claim is not None:
             self._spawn(self._tell(source, claim.request), request_id)
 
     def _spawn(self, work: Coroutine[Any, Any, None], request_id: str) -> None:
@@ -73,12 +75,13 @@ class Stage:
 
         self._loop.call_soon_threadsafe(begin)
 
-    async def _tell(self, source: TextSource, request: GenerationRequest) -> None:
+    async def _tell(self, source: TextSource | AnySource, request: AnyRequest) -> None:
         request_id = request.request_id
         outbox = self._station.outbox
         try:
             async with asyncio.timeout(self._settings.request_timeout_s):
-                async with aclosing(source.stream(request)) as outputs:
+                # Whoever plays has checked that the source takes requests of this kind.
+                async with aclosing(source.stream(request)) as outputs:  # type: ignore[arg-type]
                     async for output in outputs:
                         outbox.put([output])
         except asyncio.CancelledError:
@@ -118,11 +121,19 @@ class StageProvider:
     Args:
         source: who writes the answers.
         slots: answers at the same time; more are refused.
+        takes: the kinds of requests that it answers.
     """
 
-    def __init__(self, source: TextSource, *, slots: int) -> None:
+    def __init__(
+        self,
+        source: TextSource | AnySource,
+        *,
+        slots: int,
+        takes: tuple[type[AnyRequest], ...] = (GenerationRequest,),
+    ) -> None:
         self._source = source
         self._slots = slots
+        self._takes = takes
 
     async def start(self, request: AnyRequest, *, inbox: str) -> None:
         """Admit a request and begin its answer; see `Provider.start`.
@@ -130,7 +141,7 @@ class StageProvider:
         Raises:
             InvalidRequestError: as there, or something else than an answer is wanted.
         """
-        if not isinstance(request, GenerationRequest):
+        if not isinstance(request, self._takes):
             raise InvalidRequestError(f"{request.model} writes answers and nothing else")
         settings = inference_settings()
         check_size(request, settings)

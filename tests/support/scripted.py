@@ -8,9 +8,9 @@ from django.test import override_settings
 
 from inference.bus.outbox import Output
 from inference.exceptions import GenerationFailedError
-from inference.generation import GenerationRequest
 from inference.models import LanguageModel
 from inference.providers.scripted import ScriptedSource
+from inference.requests import AnyRequest
 
 NAMES = ("amber-lion", "basalt-wolf")
 
@@ -35,7 +35,7 @@ class FailingSource(ScriptedSource):
 
     failing_model = ""
 
-    async def stream(self, request: GenerationRequest) -> AsyncGenerator[Output, None]:
+    async def stream(self, request: AnyRequest) -> AsyncGenerator[Output, None]:
         """Yield the script, or a first word and an error."""
         if request.model == type(self).failing_model:
             yield Output(request.request_id, ("Well",))

@@ -1,8 +1,11 @@
 """The scripted provider keeps to the parameters, and its answers travel like any others."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from django.conf import settings
 from django.test import override_settings
@@ -11,7 +14,9 @@ from inference import client
 from inference.exceptions import GenerationFailedError, QueueFullError
 from inference.generation import FinishReason, GenerationRequest, SamplingParams
 from inference.messages import Message, Role
-from inference.providers.scripted import scripted_text, split_tokens
+from inference.providers.scripted import split_tokens
+from inference.providers.scripted_answers import scripted_text
+from inference.requests import EmbeddingRequest, TokensRequest
 
 
 @pytest.fixture
@@ -106,3 +111,124 @@ async def test_scripted_names_are_live(scripted) -> None:
     scripted()
 
     assert "parrot" in await client.live_models()
+
+
+ADD = {
+    "type": "function",
+    "function": {
+        "name": "add_numbers",
+        "description": "Adds two numbers.",
+        "parameters": {
+            "type": "object",
+            "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}},
+            "required": ["a", "b"],
+        },
+    },
+}
+WEATHER = {"type": "function", "function": {"name": "weather", "description": "Tells the weather."}}
+
+
+async def test_a_function_that_fits_the_question_is_called(scripted) -> None:
+    scripted()
+    request = replace(a_request("Please add the numbers 3 and 4."), tools=(WEATHER, ADD))
+
+    reply = await client.complete_reply(request)
+
+    call = '{"name": "add_numbers", "arguments": {"a": 3, "b": 4}}'
+    assert reply.text == f"<tool_call>\n{call}\n</tool_call>"
+
+
+async def test_a_result_is_answered_in_words(scripted) -> None:
+    scripted()
+    heard = (*a_request("Weather?").messages, Message(Role.TOOL, "Rain", tool_call_id="1"))
+
+    reply = await client.complete_reply(GenerationRequest("parrot", heard, tools=(WEATHER,)))
+
+    assert reply.text.startswith("You said: Weather?")
+
+
+@pytest.mark.parametrize(
+    ("grammar", "answer"),
+    [
+        ({"type": "json_schema", "schema": ADD["function"]["parameters"]}, {"a": 1, "b": 2}),
+        ({"type": "json_object"}, None),
+        ({"type": "choice", "choices": ["3", "5"]}, None),
+    ],
+)
+async def test_answers_follow_their_grammar(scripted, grammar, answer) -> None:
+    scripted()
+
+    reply = await client.complete_reply(a_request("1 and 2", grammar=grammar))
+
+    value = json.loads(reply.text)
+    assert value == answer if answer else value is not None
+
+
+async def test_a_grammar_beyond_the_script_is_refused(scripted) -> None:
+    scripted()
+
+    with pytest.raises(GenerationFailedError, match="regex"):
+        await client.complete_reply(a_request(grammar={"type": "regex", "regex": "a+"}))
+
+
+async def test_tokens_are_told_together_with_their_scores(scripted) -> None:
+    scripted(scripted_chunk_tokens=4)
+
+    deltas = [delta async for delta in client.stream_reply(a_request(logprobs=2, max_tokens=8))]
+
+    assert sum(len(delta.scores) for delta in deltas) == 8
+    assert all(len(score.top) == 2 for delta in deltas for score in delta.scores)
+
+
+async def test_vectors_are_alike_where_words_are(scripted) -> None:
+    scripted()
+    texts = ("a red cat sleeps", "the red cat sleeps", "stock markets fell")
+
+    embeddings = await client.embed(EmbeddingRequest("parrot", texts))
+
+    alike, other = embeddings.vectors[0] @ embeddings.vectors[1:].T
+    assert alike > other
+    assert np.allclose(np.linalg.norm(embeddings.vectors, axis=1), 1, atol=1e-5)
+
+
+async def test_tokens_go_there_and_back(scripted) -> None:
+    scripted()
+
+    there = await client.tokenize(TokensRequest("parrot", text="你好 👋"))
+    back = await client.tokenize(TokensRequest("parrot", tokens=there.tokens))
+
+    assert back.text == "你好 👋"
+
+
+@pytest.mark.parametrize(("refusal", "code"), [("429", "queue_full"), ("500", "engine_error")])
+async def test_a_script_may_refuse_everything(scripted, refusal, code) -> None:
+    scripted(scripted_refusal=refusal)
+
+    with pytest.raises(GenerationFailedError) as refused:
+        await client.complete_reply(a_request())
+
+    assert refused.value.code == code
+
+
+async def test_a_script_may_break_like_a_server_elsewhere(scripted) -> None:
+    scripted(scripted_fail_after_tokens=2, scripted_fault="malformed")
+
+    with pytest.raises(GenerationFailedError) as broken:
+        await client.complete_reply(a_request())
+
+    assert broken.value.code == "provider_protocol"
+
+
+async def test_a_script_may_fall_silent_and_can_still_be_cancelled(scripted) -> None:
+    scripted(scripted_fail_after_tokens=2, scripted_fault="hang")
+    request = a_request()
+    await client.start(request)
+
+    last = None
+    async for delta in client.follow(request.request_id):
+        if delta.next_seq == 2 and not delta.is_last:
+            await client.cancel(request.request_id)
+        last = delta
+
+    assert last is not None
+    assert last.finish_reason is FinishReason.CANCELLED
