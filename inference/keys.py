@@ -1,13 +1,40 @@
-"""What an API key looks like, and the hash that is stored in its place."""
+"""What an API key looks like, the hash that is stored in its place, and what a key may do."""
 
 import hashlib
 import re
 import secrets
+from dataclasses import dataclass
+from typing import Literal
 
 KEY_START = "fc_live_"
 PUBLIC_BYTES = 4
 SECRET_BYTES = 32
 KEY_PATTERN = re.compile(r"fc_live_(?P<prefix>[0-9a-f]{8})_[A-Za-z0-9_-]{43}\Z")
+
+SCOPES = ("chat", "completions", "embeddings", "responses", "tokens", "moderations", "models")
+"""What parts of the API a key can be held to."""
+MAX_KEY_MODELS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class KeyTerms:
+    """What a key may do; the defaults hold it to nothing but the site's own limits.
+
+    Attributes:
+        scopes: parts of the API it opens, of `SCOPES`; empty opens all.
+        models: names of the models it may use; empty allows all that are listed.
+        requests_per_minute: most requests; None takes the site's setting, 0 sets no limit.
+        tokens_per_minute: most tokens, prompts and answers together; None and 0 likewise.
+        token_budget: tokens it may use in all, or a month; None sets no budget.
+        budget_period: what the budget is for.
+    """
+
+    scopes: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    token_budget: int | None = None
+    budget_period: Literal["total", "month"] = "total"
 
 
 def new_key() -> str:

@@ -1,14 +1,15 @@
-"""Reads of models and keys."""
+"""Reads of models, keys and what they use."""
 
 import hmac
+from datetime import date
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet, Sum
 from django.utils import timezone
 
 from inference import keys
 from inference.exceptions import ModelNotFoundError
-from inference.models import ApiKey, Endpoint, LanguageModel
+from inference.models import ApiKey, ApiUsage, BudgetPeriod, Endpoint, LanguageModel
 
 
 def listed_models() -> QuerySet[LanguageModel]:
@@ -69,3 +70,20 @@ def valid_api_key(key: str) -> ApiKey | None:
     if stored.user is not None and not stored.user.is_active:
         return None
     return stored if stored.is_valid_at(timezone.now()) else None
+
+
+def tokens_spent(key: ApiKey) -> int:
+    """Return the tokens a key has used of its budget: this month's, or all there were."""
+    rows = ApiUsage.objects.filter(key=key)
+    if key.budget_period == BudgetPeriod.MONTH:
+        rows = rows.filter(day__gte=timezone.now().date().replace(day=1))
+    spent = rows.aggregate(tokens=Sum(F("prompt_tokens") + F("completion_tokens")))["tokens"]
+    return int(spent or 0)
+
+
+def usage_since(day: date, *, name: str = "") -> QuerySet[ApiUsage]:
+    """Return what keys used from a day on, oldest first; all keys, or those of one name."""
+    rows = ApiUsage.objects.filter(day__gte=day).select_related("key")
+    if name:
+        rows = rows.filter(key__name=name)
+    return rows.order_by("day", "key__name", "key", "model")

@@ -1,16 +1,17 @@
-"""Writes of models and keys."""
+"""Writes of models, keys and what they use."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db import transaction
-from django.db.models import QuerySet
+from django.db import IntegrityError, transaction
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from inference import keys
 from inference.exceptions import InvalidRequestError
-from inference.models import ApiKey, LanguageModel, validate_model_name
+from inference.models import ApiKey, ApiUsage, LanguageModel, validate_model_name
 
 # A key used in every request is written down once in this time.
 USE_NOTED_EVERY = timedelta(minutes=1)
@@ -88,13 +89,19 @@ def place_models(
 
 
 def create_api_key(
-    *, name: str, user: User | None = None, expires_at: datetime | None = None
+    *,
+    name: str,
+    user: User | None = None,
+    expires_at: datetime | None = None,
+    terms: keys.KeyTerms | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key and return it with its text, which cannot be shown again.
 
     Raises:
-        InvalidRequestError: the name is empty or too long, or the key would have expired already.
+        InvalidRequestError: the name is empty or too long, the key would have expired already, or
+            its terms name a scope or a model that cannot exist, or a number below 0.
     """
+    terms = terms or keys.KeyTerms()
     if expires_at is not None and expires_at <= timezone.now():
         raise InvalidRequestError(f"{expires_at} is in the past", param="expires_at")
     text = keys.new_key()
@@ -104,11 +111,20 @@ def create_api_key(
         prefix=keys.prefix_of(text) or "",
         key_hash=keys.hash_of(text),
         expires_at=expires_at,
+        scopes=list(terms.scopes),
+        allowed_models=list(terms.models),
+        requests_per_minute=terms.requests_per_minute,
+        tokens_per_minute=terms.tokens_per_minute,
+        token_budget=terms.token_budget,
+        budget_period=terms.budget_period,
     )
     try:
         key.full_clean()
     except ValidationError as error:
-        raise InvalidRequestError("; ".join(error.messages), param="name") from error
+        faults = [
+            f"{field}: {' '.join(texts)}" for field, texts in sorted(error.message_dict.items())
+        ]
+        raise InvalidRequestError("; ".join(faults), param=min(error.message_dict)) from error
     key.save()
     return key, text
 
@@ -123,3 +139,37 @@ def note_api_key_use(*, key: ApiKey) -> None:
     now = timezone.now()
     if key.last_used_at is None or key.last_used_at < now - USE_NOTED_EVERY:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+
+
+def record_api_usage(
+    *,
+    key: ApiKey,
+    model: str,
+    prompt_tokens: int = 0,
+    completion_tokens: int = 0,
+    is_failed: bool = False,
+) -> None:
+    """Count one request of a key, with one statement except for the first of a day.
+
+    Args:
+        key: who asked.
+        model: who answered; empty where nobody did.
+        prompt_tokens: exact count of what was read.
+        completion_tokens: exact count of what was generated.
+        is_failed: whether the request was answered with an error.
+    """
+    row = {"key": key, "day": timezone.now().date(), "model": model}
+    counts = {
+        "requests": 1,
+        "prompt_tokens": prompt_tokens,
+        "completion_tokens": completion_tokens,
+        "errors": int(is_failed),
+    }
+    added: dict[str, Any] = {name: F(name) + count for name, count in counts.items()}
+    if ApiUsage.objects.filter(**row).update(**added):
+        return
+    try:
+        with transaction.atomic():
+            ApiUsage.objects.create(**row, **counts)
+    except IntegrityError:  # another process was first
+        ApiUsage.objects.filter(**row).update(**added)
