@@ -7,8 +7,10 @@ from inference import views
 from inference.api.chat import ChatCompletions
 from inference.api.completions import Completions
 from inference.api.docs import ApiDocs
+from inference.api.embeddings import Embeddings, EngineEmbeddings
 from inference.api.fallback import UnknownPath
 from inference.api.model_list import ModelDetail, ModelList
+from inference.api.tokens import Detokenize, TokenChecks, Tokenize
 
 urlpatterns: list[URLPattern] = [
     path("models/", views.models_page, name="models"),
@@ -23,5 +25,14 @@ urlpatterns: list[URLPattern] = [
     # Where FastChat has it; described once.
     path("api/v1/chat/completions", ChatCompletions.as_view(schema=None), name="api-fastchat-chat"),
     path("v1/completions", Completions.as_view(), name="api-completions"),
+    path("v1/embeddings", Embeddings.as_view(), name="api-embeddings"),
+    path(
+        "v1/engines/<path:name>/embeddings",
+        EngineEmbeddings.as_view(),
+        name="api-engine-embeddings",
+    ),
+    path("tokenize", Tokenize.as_view(), name="api-tokenize"),
+    path("detokenize", Detokenize.as_view(), name="api-detokenize"),
+    path("api/v1/token_check", TokenChecks.as_view(), name="api-token-check"),
     re_path(r"^(?:api/)?v1(?:/|\Z)", UnknownPath.as_view(), name="api-unknown"),
 ]

@@ -7,6 +7,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 from rest_framework import serializers
 
 FINISH_REASONS = ("stop", "length")
+CHAT_FINISH_REASONS = (*FINISH_REASONS, "tool_calls")
 
 
 class ErrorDetail(serializers.Serializer[Any]):
@@ -62,12 +63,28 @@ class CompletionUsage(serializers.Serializer[Any]):
     prompt_tokens_details = PromptTokensDetails()
 
 
+class CalledFunction(serializers.Serializer[Any]):
+    """A function and what it is called with."""
+
+    name = serializers.CharField()
+    arguments = serializers.CharField(help_text="A JSON object, as text.")
+
+
+class AnswerToolCall(serializers.Serializer[Any]):
+    """A call the model wants made."""
+
+    id = serializers.CharField()
+    type = serializers.ChoiceField(choices=["function"])
+    function = CalledFunction()
+
+
 class AnswerMessage(serializers.Serializer[Any]):
     """What the model said."""
 
     role = serializers.ChoiceField(choices=["assistant"])
-    content = serializers.CharField()
+    content = serializers.CharField(allow_null=True, help_text="Null where it only calls.")
     refusal = serializers.CharField(allow_null=True)
+    tool_calls = AnswerToolCall(many=True, required=False)
 
 
 class CompletionChoice(serializers.Serializer[Any]):
@@ -76,7 +93,7 @@ class CompletionChoice(serializers.Serializer[Any]):
     index = serializers.IntegerField()
     message = AnswerMessage()
     logprobs = serializers.JSONField(allow_null=True)
-    finish_reason = serializers.ChoiceField(choices=FINISH_REASONS)
+    finish_reason = serializers.ChoiceField(choices=CHAT_FINISH_REASONS)
 
 
 class CompletionObject(serializers.Serializer[Any]):
@@ -110,6 +127,60 @@ class TextCompletionObject(serializers.Serializer[Any]):
     system_fingerprint = serializers.CharField()
     choices = TextChoice(many=True)
     usage = CompletionUsage()
+
+
+class EmbeddingUsage(serializers.Serializer[Any]):
+    """Exact token counts."""
+
+    prompt_tokens = serializers.IntegerField()
+    total_tokens = serializers.IntegerField()
+
+
+class EmbeddingObject(serializers.Serializer[Any]):
+    """The vector of one text."""
+
+    object = serializers.ChoiceField(choices=["embedding"])
+    index = serializers.IntegerField()
+    embedding = serializers.JSONField(help_text="Numbers, or base64 of little-endian float32.")
+
+
+@extend_schema_serializer(many=False)
+class EmbeddingListObject(serializers.Serializer[Any]):
+    """The vectors of all texts."""
+
+    object = serializers.CharField(help_text="Always `list`.")
+    data = EmbeddingObject(many=True)  # type: ignore[assignment]  # the field's name is OpenAI's
+    model = serializers.CharField()
+    usage = EmbeddingUsage()
+
+
+class TokensObject(serializers.Serializer[Any]):
+    """The tokens of a text."""
+
+    count = serializers.IntegerField()
+    max_model_len = serializers.IntegerField(help_text="The window, in tokens.")
+    tokens = serializers.ListField(child=serializers.IntegerField())
+    token_strs = serializers.ListField(child=serializers.CharField(), allow_null=True)
+
+
+class PromptObject(serializers.Serializer[Any]):
+    """The text of tokens."""
+
+    prompt = serializers.CharField()
+
+
+class TokenCheckObject(serializers.Serializer[Any]):
+    """Whether one prompt fits."""
+
+    fits = serializers.BooleanField()
+    tokenCount = serializers.IntegerField()  # noqa: N815  (FastChat's name)
+    contextLength = serializers.IntegerField(help_text="In tokens.")  # noqa: N815
+
+
+class TokenChecksObject(serializers.Serializer[Any]):
+    """Whether the prompts fit, in their order."""
+
+    prompts = TokenCheckObject(many=True)
 
 
 def example(name: str, **body: Any) -> OpenApiExample:
