@@ -10,7 +10,8 @@ from inference.api.headings import Heading, usage_of
 from inference.api.logprobs import chat_logprobs, shown_scores
 from inference.api.orders import ChatOrder
 from inference.api.telling import Answer
-from inference.generation import Delta, FinishReason, Usage
+from inference.api.tool_calls import CallReader, call_delta, whole_calls
+from inference.generation import Delta, Usage
 
 
 class ChatTeller:
@@ -19,6 +20,7 @@ class ChatTeller:
     def __init__(self, order: ChatOrder) -> None:
         self._order = order
         self._heading = Heading(order.model)
+        self._calls = CallReader(order)
 
     def opening(self) -> list[dict[str, Any]]:
         """Return the chunks that come before any text: the roles."""
@@ -28,12 +30,15 @@ class ChatTeller:
     def chunks(self, index: int, delta: Delta) -> list[dict[str, Any]]:
         """Return the chunks of one delta; one without text, scores and end has none."""
         scores = shown_scores(delta)
+        parsed = self._calls.feed(index, delta.text, is_last=delta.is_last)
         told = []
-        if delta.text or scores:
+        if parsed.text or scores:
             logprobs = chat_logprobs(scores) if self._order.has_logprobs else None
-            told.append(self._chunk(index, {"content": delta.text}, logprobs=logprobs))
+            told.append(self._chunk(index, {"content": parsed.text}, logprobs=logprobs))
+        told += [self._chunk(index, {"tool_calls": [call_delta(one)]}) for one in parsed.calls]
         if delta.is_last:
-            told.append(self._chunk(index, {}, finish_reason=delta.finish_reason))
+            reason = self._calls.reason(index, delta.finish_reason)
+            told.append(self._chunk(index, {}, finish_reason=reason))
         return told
 
     def usage_chunk(self, usages: Mapping[int, Usage]) -> dict[str, Any]:
@@ -46,9 +51,9 @@ class ChatTeller:
         choices = [
             {
                 "index": index,
-                "message": {"role": "assistant", "content": answer.text, "refusal": None},
+                "message": self._message(index, answer),
                 "logprobs": chat_logprobs(answer.scores) if self._order.has_logprobs else None,
-                "finish_reason": answer.finish_reason,
+                "finish_reason": self._calls.reason(index, answer.finish_reason),
             }
             for index, answer in enumerate(answers)
         ]
@@ -56,13 +61,21 @@ class ChatTeller:
         heading = self._heading.fields("chat.completion")
         return heading | {"choices": choices, "usage": usage_of([usages])}
 
+    def _message(self, index: int, answer: Answer) -> dict[str, Any]:
+        parsed = self._calls.feed(index, answer.text, is_last=True)
+        message = {"role": "assistant", "content": parsed.text, "refusal": None}
+        if parsed.calls:
+            calls = whole_calls(parsed.calls)
+            return message | {"content": parsed.text or None, "tool_calls": calls}
+        return message
+
     def _chunk(
         self,
         index: int,
         delta: dict[str, Any],
         *,
         logprobs: dict[str, Any] | None = None,
-        finish_reason: FinishReason | None = None,
+        finish_reason: str | None = None,
     ) -> dict[str, Any]:
         choice = {
             "index": index,

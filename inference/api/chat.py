@@ -1,5 +1,6 @@
 """`POST /v1/chat/completions`."""
 
+from dataclasses import replace
 from typing import cast
 
 from django.http import HttpResponseBase, JsonResponse
@@ -7,6 +8,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
+from inference import client
 from inference.api import schema
 from inference.api.answers import ChatTeller
 from inference.api.base import ModelView
@@ -20,6 +22,7 @@ from inference.api.telling import whole_answers
 class ChatCompletions(ModelView):
     """Answers a conversation, whole or as a stream of events."""
 
+    scope = "chat"
     serializer_class = ChatCompletionSerializer
 
     @extend_schema(
@@ -34,6 +37,9 @@ class ChatCompletions(ModelView):
         With `stream` the answer comes as server-sent events that end with `[DONE]`.
         """
         order = order_of(request)
+        if order.tool_use is not None:
+            form = order.tool_use.form_of(await client.tool_format_of(order.model))
+            order = replace(order, tool_format=form)
         choices, teller = Choices(order.requests()), ChatTeller(order)
         if order.is_streamed:
             return await event_response(choices, teller, includes_usage=order.includes_usage)

@@ -1,9 +1,13 @@
 """What a program has ordered, after every check and before any model is asked."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from inference.generation import GenerationRequest, SamplingParams
 from inference.messages import Message
+from inference.tools.formats import ToolFormat
+from inference.tools.use import ToolUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +21,9 @@ class ChatOrder:
         choice_count: how many answers, at least 1.
         is_streamed: whether the answers come as events while they grow.
         includes_usage: whether a stream ends with an event that counts tokens.
+        tool_use: the functions that may be called; None for none.
+        tool_format: how the model writes calls; None until it was asked.
+        template_options: further names for the model's chat template.
     """
 
     model: str
@@ -25,6 +32,9 @@ class ChatOrder:
     choice_count: int = 1
     is_streamed: bool = False
     includes_usage: bool = False
+    tool_use: ToolUse | None = None
+    tool_format: ToolFormat | None = None
+    template_options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def has_logprobs(self) -> bool:
@@ -33,9 +43,16 @@ class ChatOrder:
 
     def requests(self) -> list[GenerationRequest]:
         """Return one fresh request for each answer."""
+        params, use = self.params, self.tool_use
+        if use is not None and self.tool_format is not None:
+            params = use.applied_to(params, self.tool_format)
         return [
             GenerationRequest(
-                model=self.model, messages=self.messages, params=seeded(self.params, index)
+                model=self.model,
+                messages=self.messages,
+                params=seeded(params, index),
+                tools=() if use is None else use.tools,
+                template_options=self.template_options,
             )
             for index in range(self.choice_count)
         ]

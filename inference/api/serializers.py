@@ -1,5 +1,6 @@
 """What a chat completion request may say, checked field by field and handed over as an order."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -7,11 +8,13 @@ from typing import Any
 from rest_framework import serializers
 
 from inference.api import limits
-from inference.api.fields import FlagField, WholeNumberField
+from inference.api.fields import FlagField, TextField, WholeNumberField
 from inference.api.orders import ChatOrder
 from inference.api.sampling import SamplingSerializer, given_of, sampling_params
 from inference.api.text_fields import ContentField
+from inference.api.tool_fields import ToolCallsField, ToolChoiceField, ToolsField, tool_use_of
 from inference.api.unsupported import first_unsupported
+from inference.chat_templates.options import ALLOWED, check_template_options
 from inference.conf import inference_settings
 from inference.messages import Message, Role, images_of
 
@@ -21,6 +24,7 @@ ROLES = {
     "developer": Role.SYSTEM,
     "user": Role.USER,
     "assistant": Role.ASSISTANT,
+    "tool": Role.TOOL,
 }
 
 
@@ -28,12 +32,17 @@ class MessageSerializer(serializers.Serializer[Message]):
     """One message of the conversation."""
 
     role = serializers.ChoiceField(choices=sorted(ROLES))
-    content = ContentField()
+    content = ContentField(required=False, allow_null=True)
+    name = TextField(
+        required=False, allow_null=True, allow_blank=True, max_length=limits.MAX_SPEAKER_CHARS
+    )
+    tool_calls = ToolCallsField(required=False, allow_null=True)
+    tool_call_id = TextField(required=False, allow_null=True, max_length=limits.MAX_CALL_ID_CHARS)
 
     def to_internal_value(self, data: Any) -> Any:
-        """Refuse what a message of tools carries, then check the rest."""
+        """Refuse by name what a message cannot carry, then check the rest."""
         if isinstance(data, Mapping):
-            for name in ("tool_calls", "function_call", "audio"):
+            for name in ("function_call", "audio"):
                 if data.get(name):
                     raise serializers.ValidationError(
                         {name: "This server does not support it."}, code="unsupported_parameter"
@@ -41,8 +50,26 @@ class MessageSerializer(serializers.Serializer[Message]):
         return super().to_internal_value(data)
 
     def validate(self, attrs: Any) -> Message:
-        """Return the message; only a user shows images."""
-        message = Message.of_parts(ROLES[attrs["role"]], attrs["content"])
+        """Return the message; only a user shows images, only an assistant calls."""
+        role, calls = ROLES[attrs["role"]], attrs.get("tool_calls") or ()
+        call_id = attrs.get("tool_call_id") or ""
+        if attrs.get("content") is None and not calls:
+            raise serializers.ValidationError({"content": "This field is required."}, "required")
+        misplaced = {
+            "tool_calls": bool(calls) and role is not Role.ASSISTANT,
+            "tool_call_id": bool(call_id) != (role is Role.TOOL),
+        }
+        for name in (name for name, is_so in misplaced.items() if is_so):
+            raise serializers.ValidationError(
+                {name: "A message of the assistant calls, one of a tool names the call."},
+                code="unsupported_value",
+            )
+        message = replace(
+            Message.of_parts(role, attrs.get("content") or ()),
+            tool_calls=calls,
+            tool_call_id=call_id,
+            name=attrs.get("name") or "",
+        )
         if message.images and message.role is not Role.USER:
             raise serializers.ValidationError(
                 {"content": "Only messages of the user can hold images."}, code="unsupported_value"
@@ -57,6 +84,14 @@ class ChatCompletionSerializer(SamplingSerializer):
         many=True, allow_empty=False, max_length=limits.MAX_MESSAGES
     )
     max_completion_tokens = WholeNumberField("max_completion_tokens")
+    tools = ToolsField(required=False, allow_null=True)
+    tool_choice = ToolChoiceField(required=False, allow_null=True)
+    parallel_tool_calls = FlagField()
+    chat_template_kwargs = serializers.DictField(
+        required=False,
+        allow_null=True,
+        help_text=f"Options of the model's chat template: {', '.join(sorted(ALLOWED))}.",
+    )
     logprobs = FlagField()
     top_logprobs = WholeNumberField("top_logprobs")
 
@@ -71,7 +106,10 @@ class ChatCompletionSerializer(SamplingSerializer):
 
     def validate_messages(self, messages: list[Message]) -> list[Message]:
         """Bound the prompt as a whole."""
-        chars = sum(len(message.content) for message in messages)
+        chars = sum(
+            len(message.content) + sum(len(call.arguments) for call in message.tool_calls)
+            for message in messages
+        )
         if chars > limits.MAX_PROMPT_CHARS:
             raise serializers.ValidationError(
                 f"All messages together have {chars} characters;"
@@ -86,6 +124,17 @@ class ChatCompletionSerializer(SamplingSerializer):
             )
         return messages
 
+    def validate_tools(self, tools: Any) -> Any:
+        """Bound the functions as a whole."""
+        chars = len(json.dumps(tools or (), ensure_ascii=False))
+        if chars > limits.MAX_TOOLS_CHARS:
+            raise serializers.ValidationError(
+                f"All functions together have {chars} characters;"
+                f" {limits.MAX_TOOLS_CHARS} are allowed.",
+                code="prompt_too_long",
+            )
+        return tools
+
     def validate(self, attrs: Any) -> ChatOrder:
         """Return the order, every absent or null field at its default."""
         given = given_of(attrs)
@@ -93,7 +142,8 @@ class ChatCompletionSerializer(SamplingSerializer):
             raise serializers.ValidationError(
                 {"top_logprobs": "This is allowed only when logprobs is true."}
             )
-        params = sampling_params(given)
+        params, options = sampling_params(given), given.get("chat_template_kwargs", {})
+        check_template_options(options)
         if given.get("logprobs"):
             params = replace(params, logprobs=given.get("top_logprobs", 0))
         return ChatOrder(
@@ -103,4 +153,6 @@ class ChatCompletionSerializer(SamplingSerializer):
             choice_count=given.get("n", 1),
             is_streamed=given.get("stream", False),
             includes_usage=bool(given.get("stream_options", {}).get("include_usage")),
+            tool_use=tool_use_of(given),
+            template_options=options,
         )

@@ -5,8 +5,6 @@ from typing import Any
 
 # What each field may hold without changing the answer; any other value is refused by name.
 NEUTRAL_VALUES: dict[str, tuple[Any, ...]] = {
-    "tools": ([],),
-    "tool_choice": ("none", "auto"),
     "functions": ([],),
     "function_call": ("none", "auto"),
     "modalities": (["text"],),
@@ -17,7 +15,6 @@ NEUTRAL_VALUES: dict[str, tuple[Any, ...]] = {
     "echo": (False,),
     "suffix": ("",),
     "chat_template": (),
-    "chat_template_kwargs": ({},),
 }
 
 # Likewise for the raw prompts of `/v1/completions`.
@@ -39,7 +36,6 @@ IGNORED = frozenset(
         "prompt_cache_retention",
         "verbosity",
         "prediction",
-        "parallel_tool_calls",
     }
 )
 

@@ -179,7 +179,8 @@ class Inventor:
     def _text(self, schema: Mapping[str, Any]) -> str:
         if schema.get("format") in FORMATS:
             return FORMATS[schema["format"]]
-        least, most = schema.get("minLength", 0), schema.get("maxLength", 10_000)
+        least: int = schema.get("minLength", 0)
+        most: int = schema.get("maxLength", 10_000)
         text = str(next(self._quoted, WORDS[self._seed % len(WORDS)]))[:most]
         if least > 10_000:
             raise ValidationError("the text is too long for a script")

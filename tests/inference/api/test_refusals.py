@@ -35,7 +35,7 @@ BAD_FIELDS = [
     ),
     ("messages[0].content", {"messages": [MESSAGE | {"content": "a\x00b"}]}),
     ("messages[1].role", {"messages": [MESSAGE, MESSAGE | {"role": "wizard"}]}),
-    ("messages[0].role", {"messages": [MESSAGE | {"role": "tool"}]}),
+    ("messages[0].role", {"messages": [MESSAGE | {"role": "wizard"}]}),
     ("messages[0].content", {"messages": [{"role": "user"}]}),
     ("messages[0].content", {"messages": [MESSAGE | {"content": None}]}),
     ("messages[0].content", {"messages": [MESSAGE | {"content": 3}]}),
