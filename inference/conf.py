@@ -73,7 +73,9 @@ class InferenceSettings:
         api_requires_key: whether the OpenAI API refuses callers without a key.
         api_requests_per_minute_per_key: most API requests with one key; 0 sets no limit.
         api_requests_per_minute_per_address: most from one address without a key; 0: no limit.
+        api_tokens_per_minute_per_key: most tokens with one key, prompts and answers; 0: no limit.
         api_ping_interval_s: silence in a stream of events after which a comment keeps it open.
+        api_response_ttl_s: how long a response of `/v1/responses` can be continued and read again.
         trusted_proxy_count: how many entries of X-Forwarded-For, counted from the right, are
             written by proxies of this site; 0 ignores the header.
         uses_endpoints: whether servers elsewhere answer for models; off, no prompt leaves the site.
@@ -128,7 +130,9 @@ class InferenceSettings:
     api_requires_key: bool = False
     api_requests_per_minute_per_key: int = 600
     api_requests_per_minute_per_address: int = 120
+    api_tokens_per_minute_per_key: int = 0
     api_ping_interval_s: float = 15.0
+    api_response_ttl_s: int = 3600
     trusted_proxy_count: int = 0
     uses_endpoints: bool = True
     endpoints_reread_s: float = 2.0

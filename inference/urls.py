@@ -10,6 +10,7 @@ from inference.api.docs import ApiDocs
 from inference.api.embeddings import Embeddings, EngineEmbeddings
 from inference.api.fallback import UnknownPath
 from inference.api.model_list import ModelDetail, ModelList
+from inference.api.responses.views import ResponseDetail, Responses
 from inference.api.tokens import Detokenize, TokenChecks, Tokenize
 
 urlpatterns: list[URLPattern] = [
@@ -34,5 +35,7 @@ urlpatterns: list[URLPattern] = [
     path("tokenize", Tokenize.as_view(), name="api-tokenize"),
     path("detokenize", Detokenize.as_view(), name="api-detokenize"),
     path("api/v1/token_check", TokenChecks.as_view(), name="api-token-check"),
+    path("v1/responses", Responses.as_view(), name="api-responses"),
+    path("v1/responses/<str:response_id>", ResponseDetail.as_view(), name="api-response"),
     re_path(r"^(?:api/)?v1(?:/|\Z)", UnknownPath.as_view(), name="api-unknown"),
 ]

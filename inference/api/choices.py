@@ -6,6 +6,7 @@ from contextlib import aclosing
 
 from inference import client
 from inference.api.limits import CHOICES_AT_ONCE
+from inference.api.metering import Tally, current_meter, settle_later
 from inference.exceptions import GenerationFailedError
 from inference.generation import Delta, Failure, FinishReason, GenerationRequest
 
@@ -24,11 +25,19 @@ class Choices:
         self._queue: asyncio.Queue[tuple[int, Delta] | Exception] = asyncio.Queue(PENDING_DELTAS)
         self._loop = asyncio.get_running_loop()
         self._turns = asyncio.Semaphore(CHOICES_AT_ONCE)
+        tallies = [Tally(request) for request in requests]
         self._tasks = [
-            asyncio.create_task(self._run(index, request), name=f"choice {request.request_id}")
-            for index, request in enumerate(requests)
+            asyncio.create_task(self._run(index, tally), name=f"choice {tally.request.request_id}")
+            for index, tally in enumerate(tallies)
         ]
         self._open_count = len(self._tasks)
+        meter = current_meter()
+        self._settling = settle_later(meter, tallies, self._tasks) if meter else None
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether every answer has been handed out to its end."""
+        return self._open_count == 0
 
     async def next(self, timeout_s: float | None = None) -> tuple[int, Delta] | None:
         """Return the next delta with the index of its answer, or None when all have ended.
@@ -52,9 +61,11 @@ class Choices:
         return event
 
     async def close(self) -> None:
-        """Cancel what still runs and wait until the models know."""
+        """Cancel what still runs and wait until the models know and a key's use is counted."""
         self.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._settling is not None:
+            await asyncio.shield(self._settling)
 
     def cancel(self) -> None:
         """Ask the answers to stop; on the event loop."""
@@ -66,10 +77,13 @@ class Choices:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.cancel)
 
-    async def _run(self, index: int, request: GenerationRequest) -> None:
+    async def _run(self, index: int, tally: Tally) -> None:
         try:
-            async with self._turns, aclosing(client.stream_reply(request)) as deltas:
+            async with self._turns, aclosing(client.stream_reply(tally.request)) as deltas:
+                tally.has_begun = True
                 async for delta in deltas:
+                    tally.take(delta)
                     await self._queue.put((index, delta))
         except Exception as error:  # travels to the reader, who raises it
+            tally.error = error
             await self._queue.put(error)

@@ -1,0 +1,1 @@
+"""`/v1/responses`: one answer as a list of items, which a later request may continue."""
