@@ -1,4 +1,4 @@
-"""Counting what one caller does in a minute."""
+"""Counting what one caller does in a minute: acts, or tokens."""
 
 import hashlib
 import ipaddress
@@ -28,15 +28,21 @@ class Allowance:
 
 
 def spend_one(*, scope: str, caller: str, limit: int) -> Allowance:
-    """Count one act of a caller in this minute.
+    """Count one act of a caller in this minute; see `spend`."""
+    return spend(1, scope=scope, caller=caller, limit=limit)
+
+
+def spend(amount: int, *, scope: str, caller: str, limit: int) -> Allowance:
+    """Count what a caller uses in this minute.
 
     The counter lives in the cache, so all processes share it where the cache is Redis. If the
     cache does not answer the act is allowed: a limit is no reason to close the house.
 
     Args:
+        amount: what is used, in acts or tokens; 0 tells where the caller stands.
         scope: what is counted, such as "api".
         caller: who acts; stored as a hash.
-        limit: acts a minute, at least 1.
+        limit: most of it in a minute, at least 1.
     """
     now = time.time()
     window = int(now // WINDOW_S)
@@ -45,10 +51,10 @@ def spend_one(*, scope: str, caller: str, limit: int) -> Allowance:
     name = f"rate:{scope}:{digest}:{window}"
     try:
         cache.add(name, 0, timeout=2 * WINDOW_S)
-        count = cache.incr(name)
+        count = cache.incr(name, amount)
     except Exception as error:  # each cache backend has errors of its own
         logger.warning("cannot count %s: %s", scope, type(error).__name__)
-        count = 1
+        count = amount
     return Allowance(limit, max(0, limit - count), reset_s, is_exceeded=count > limit)
 
 

@@ -1,5 +1,6 @@
-"""Who asks: API keys by `Authorization: Bearer`."""
+"""Who asks, by `Authorization: Bearer` or `x-api-key`, and what their key may do."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth.models import AnonymousUser
@@ -11,7 +12,9 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from inference import keys, selectors, services
+from inference.api.refusals import ModelNotAllowed, ScopeMissing
 from inference.conf import inference_settings
+from inference.models import ApiKey
 
 
 class BearerKeyAuthentication(BaseAuthentication):
@@ -27,9 +30,8 @@ class BearerKeyAuthentication(BaseAuthentication):
         Raises:
             AuthenticationFailed: the key is wrong, revoked or expired.
         """
-        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-        text = text.strip()
-        if scheme.lower() != "bearer" or not text:
+        text = key_text(request)
+        if not text:
             return None
         if keys.prefix_of(text) is None and not inference_settings().api_requires_key:
             return None
@@ -42,6 +44,14 @@ class BearerKeyAuthentication(BaseAuthentication):
     def authenticate_header(self, request: Request) -> str:  # noqa: ARG002  (DRF's signature)
         """Name the scheme in a 401."""
         return "Bearer"
+
+
+def key_text(request: Request) -> str:
+    """Return what came as a key; empty where nothing did."""
+    scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and text.strip():
+        return text.strip()
+    return str(request.headers.get("x-api-key", "")).strip()
 
 
 class KeyWhereRequired(BasePermission):
@@ -58,6 +68,34 @@ class KeyWhereRequired(BasePermission):
                 "send an API key as `Authorization: Bearer KEY`", code="missing_api_key"
             )
         return True
+
+
+class ScopeOfKey(BasePermission):
+    """Keeps a key that has scopes to the views of these scopes."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Return True or say which scope is missing.
+
+        Raises:
+            ScopeMissing: the key opens other parts of the API.
+        """
+        # A view that forgot to name its scope stays closed; None says that it has nothing to hide.
+        scope: str | None = getattr(view, "scope", "")
+        if isinstance(request.auth, ApiKey) and scope is not None and not request.auth.opens(scope):
+            raise ScopeMissing(scope)
+        return True
+
+
+def check_models(request: Request, names: Iterable[str]) -> None:
+    """Return if the caller's key may use all these models.
+
+    Raises:
+        ModelNotAllowed: it may not use one of them, whether there is such a model or not.
+    """
+    if isinstance(request.auth, ApiKey):
+        for name in names:
+            if not request.auth.may_use(name):
+                raise ModelNotAllowed(name)
 
 
 class BearerKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -18,11 +18,17 @@ from rest_framework.serializers import BaseSerializer
 from rest_framework.views import APIView
 
 from inference import selectors
-from inference.api.authentication import BearerKeyAuthentication, KeyWhereRequired
+from inference.api.authentication import (
+    BearerKeyAuthentication,
+    KeyWhereRequired,
+    ScopeOfKey,
+    check_models,
+)
 from inference.api.errors import problem_of
+from inference.api.metering import Meter, open_meter
 from inference.api.metrics import REQUESTS
 from inference.api.parsing import JSONObjectParser, NoNegotiation
-from inference.api.throttling import RequestRateThrottle, rate_headers
+from inference.api.throttling import RequestRateThrottle, TokenThrottle, rate_headers
 from inference.exceptions import ModelNotFoundError
 
 
@@ -34,12 +40,14 @@ class ApiView(APIView):
     """
 
     authentication_classes = (BearerKeyAuthentication,)
-    permission_classes = (KeyWhereRequired,)
-    throttle_classes = (RequestRateThrottle,)
+    permission_classes = (KeyWhereRequired, ScopeOfKey)
+    throttle_classes = (RequestRateThrottle, TokenThrottle)
     parser_classes = (JSONObjectParser,)
     content_negotiation_class = NoNegotiation
     http_method_names: Sequence[str] = ("get", "head", "post")
     serializer_class: type[BaseSerializer[Any]] | None = None
+    scope: str | None = ""
+    """The part of the API a key must open, of `keys.SCOPES`; None where any key will do."""
     subject = "messages"
     """The field that holds what a model is to read."""
 
@@ -51,10 +59,14 @@ class ApiView(APIView):
         self.request = self.initialize_request(request, *args, **kwargs)
         try:
             await sync_to_async(self.admit)(self.request)
+            open_meter(self._meter)
             handler = getattr(self, str(request.method).lower())
             response: HttpResponseBase = await handler(self.request, *args, **kwargs)
         except Exception as error:
             response = problem_of(error).about(self.subject).response()
+        if (meter := self._meter) is not None:
+            meter.is_failed |= response.status_code >= HTTPStatus.BAD_REQUEST
+            await meter.release()
         return self._signed(response)
 
     def admit(self, request: Request) -> None:
@@ -84,12 +96,19 @@ class ApiView(APIView):
     def check_order(self, request: Request) -> None:
         """Check what needs the database, in the thread where it may be asked."""
 
+    @property
+    def _meter(self) -> Meter | None:
+        """The meter of the caller's key; a request that its key's limits refuse has one too."""
+        return getattr(self.request, "meter", None)
+
     def _handled_methods(self) -> set[str]:
         return {method for method in self.http_method_names if hasattr(self, method)}
 
     def _signed(self, response: HttpResponseBase) -> HttpResponseBase:
         response["x-request-id"] = f"req_{secrets.token_hex(16)}"
-        for name, value in rate_headers(getattr(self.request, "allowance", None)).items():
+        requests = getattr(self.request, "allowance", None)
+        tokens = self._meter.allowance if self._meter else None
+        for name, value in rate_headers(requests, tokens).items():
             response[name] = value
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
             response["Allow"] = ", ".join(self.allowed_methods)
@@ -104,8 +123,12 @@ class ModelView(ApiView):
         """Keep models that are not listed out of reach, as if they did not exist.
 
         Raises:
+            ModelNotAllowed: the caller's key may use other models.
             ModelNotFoundError: the model's card takes it out of the lists.
         """
         order: Any = getattr(request, "order", None)
-        if order is not None and selectors.is_hidden(order.model):
+        if order is None:
+            return
+        check_models(request, [order.model])
+        if selectors.is_hidden(order.model):
             raise ModelNotFoundError(order.model)

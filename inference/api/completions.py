@@ -25,6 +25,7 @@ from inference.requests import TokensRequest
 class Completions(ModelView):
     """Continues raw prompts, whole or as a stream of events."""
 
+    scope = "completions"
     serializer_class = CompletionSerializer
     subject = "prompt"
 

@@ -14,6 +14,7 @@ from django.http import JsonResponse
 from rest_framework import exceptions as drf
 
 from inference import exceptions as inference
+from inference.api import refusals
 
 logger = logging.getLogger(__name__)
 
@@ -98,9 +99,14 @@ FAILURE_STATUS: dict[str, HTTPStatus] = {
 }
 
 
+def retry_after(seconds: int) -> dict[str, str]:
+    """Return the headers that tell when to come back: HTTP's, and the one OpenAI's SDK reads."""
+    return {"Retry-After": str(seconds), "retry-after-ms": str(1000 * seconds)}
+
+
 def _retry_for(status: HTTPStatus) -> dict[str, str]:
     is_passing = status in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.TOO_MANY_REQUESTS}
-    return {"Retry-After": str(RETRY_UNAVAILABLE_S)} if is_passing else {}
+    return retry_after(RETRY_UNAVAILABLE_S) if is_passing else {}
 
 
 def _invalid_request(error: inference.InvalidRequestError) -> Problem:
@@ -122,7 +128,7 @@ def _queue_full(error: inference.QueueFullError) -> Problem:
         str(error),
         "rate_limit_error",
         error.code,
-        headers={"Retry-After": str(error.retry_after_s)},
+        headers=retry_after(error.retry_after_s),
     )
 
 
@@ -164,13 +170,28 @@ def _unauthenticated(error: drf.APIException) -> Problem:
 
 def _throttled(error: drf.Throttled) -> Problem:
     wait_s = int(error.wait or 1)  # type: ignore[attr-defined]  # the stubs forget it
+    what = "tokens" if isinstance(error, refusals.TokenRateExceeded) else "requests"
     return Problem(
         HTTPStatus.TOO_MANY_REQUESTS,
-        f"too many requests; try again in {wait_s} s",
+        f"too many {what}; try again in {wait_s} s",
         "rate_limit_error",
         "rate_limit_exceeded",
-        headers={"Retry-After": str(wait_s)},
+        headers=retry_after(wait_s),
     )
+
+
+def _quota_exceeded(error: refusals.QuotaExceeded) -> Problem:
+    return Problem(
+        HTTPStatus.TOO_MANY_REQUESTS,
+        str(error.detail),
+        "insufficient_quota",
+        _code_of(error),
+        headers={"x-should-retry": "false"},
+    )
+
+
+def _model_not_allowed(error: refusals.ModelNotAllowed) -> Problem:
+    return Problem(HTTPStatus.FORBIDDEN, str(error.detail), INVALID, _code_of(error), "model")
 
 
 def _other_drf(error: drf.APIException) -> Problem:
@@ -217,5 +238,7 @@ TELLERS: dict[type[Exception], Callable[[Any], Problem]] = {
     drf.AuthenticationFailed: _unauthenticated,
     drf.NotAuthenticated: _unauthenticated,
     drf.Throttled: _throttled,
+    refusals.QuotaExceeded: _quota_exceeded,
+    refusals.ModelNotAllowed: _model_not_allowed,
     drf.APIException: _other_drf,
 }

@@ -13,6 +13,7 @@ class UnknownPath(ApiView):
     """Says that nothing is here, whatever the method; where a key is needed, first asks for it."""
 
     schema = None
+    scope = None
 
     def admit(self, request: Request) -> NoReturn:
         """Refuse.

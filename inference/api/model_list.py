@@ -12,7 +12,7 @@ from inference import client, selectors
 from inference.api import schema
 from inference.api.base import ApiView
 from inference.exceptions import ModelNotFoundError
-from inference.models import LanguageModel
+from inference.models import ApiKey, LanguageModel
 
 STARTED_S = int(time.time())  # stands in for the age of a model without a card
 OWNER = "fastchat-site"
@@ -21,30 +21,39 @@ OWNER = "fastchat-site"
 class ModelList(ApiView):
     """Lists the models that live workers serve and whose cards do not hide them."""
 
+    scope = "models"
+
     @extend_schema(operation_id="listModels", responses=schema.answers(schema.ModelListObject))
-    async def get(self, request: Request) -> HttpResponseBase:  # noqa: ARG002  (DRF's signature)
+    async def get(self, request: Request) -> HttpResponseBase:
         """List the models that can be asked now."""
-        cards = await visible_models()
+        cards = await visible_models(request)
         return JsonResponse({"object": "list", "data": list(cards.values())})
 
 
 class ModelDetail(ApiView):
     """Shows one of them."""
 
+    scope = "models"
+
     @extend_schema(operation_id="retrieveModel", responses=schema.answers(schema.ModelObject))
-    async def get(self, request: Request, name: str) -> HttpResponseBase:  # noqa: ARG002
+    async def get(self, request: Request, name: str) -> HttpResponseBase:
         """Show one model."""
-        cards = await visible_models()
+        cards = await visible_models(request)
         if name not in cards:
             raise ModelNotFoundError(name)
         return JsonResponse(cards[name])
 
 
-async def visible_models() -> dict[str, dict[str, Any]]:
-    """Return the model objects of everything live and not hidden, by name, in its order."""
+async def visible_models(request: Request) -> dict[str, dict[str, Any]]:
+    """Return the model objects of everything live, not hidden and the key's to use, by name."""
     live = await client.live_models()
     cards = await sync_to_async(selectors.cards_of)(live)
-    return {name: model_object(name, card) for name, card in by_name(live, cards) if is_open(card)}
+    key = request.auth
+    return {
+        name: model_object(name, card)
+        for name, card in by_name(live, cards)
+        if is_open(card) and (not isinstance(key, ApiKey) or key.may_use(name))
+    }
 
 
 def by_name(

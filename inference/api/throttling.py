@@ -1,12 +1,17 @@
-"""How often one caller may ask: counted by key, or by address where there is no key."""
+"""How much one caller may ask: counted by key, or by address where there is no key."""
+
+from functools import partial
 
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 from rest_framework.views import APIView
 
+from inference import selectors
+from inference.api.metering import Meter
+from inference.api.refusals import QuotaExceeded, TokenRateExceeded
 from inference.conf import inference_settings
 from inference.models import ApiKey
-from inference.rate_limit import Allowance, caller_address, home_of, spend_one
+from inference.rate_limit import WINDOW_S, Allowance, caller_address, home_of, spend, spend_one
 
 
 class RequestRateThrottle(BaseThrottle):
@@ -19,6 +24,8 @@ class RequestRateThrottle(BaseThrottle):
         settings = inference_settings()
         if isinstance(request.auth, ApiKey):
             limit, caller = settings.api_requests_per_minute_per_key, f"key {request.auth.pk}"
+            if request.auth.requests_per_minute is not None:
+                limit = request.auth.requests_per_minute
         else:
             proxies = settings.trusted_proxy_count
             address = caller_address(request.META, trusted_proxy_count=proxies)
@@ -37,12 +44,57 @@ class RequestRateThrottle(BaseThrottle):
         return self.allowance.reset_s if self.allowance else None
 
 
-def rate_headers(allowance: Allowance | None) -> dict[str, str]:
-    """Return the headers that tell a program how much it may still ask."""
-    if allowance is None:
-        return {}
-    return {
-        "x-ratelimit-limit-requests": str(allowance.limit),
-        "x-ratelimit-remaining-requests": str(allowance.remaining),
-        "x-ratelimit-reset-requests": f"{allowance.reset_s}s",
-    }
+class TokenThrottle(BaseThrottle):
+    """Holds a key to its tokens a minute and to its budget, and lets its use be counted.
+
+    Answers count when they end, with their exact tokens, so the last ones that were let in may go
+    beyond a limit; the next request is refused. What costs no tokens is let through.
+    """
+
+    def allow_request(self, request: Request, view: APIView) -> bool:  # noqa: ARG002
+        """Leave a meter on the request, or refuse.
+
+        Raises:
+            TokenRateExceeded: the minute's tokens are used up.
+            QuotaExceeded: the key's budget is.
+        """
+        key = request.auth
+        if not isinstance(key, ApiKey):
+            return True
+        meter = Meter(key, partial(spend_tokens, key))
+        meter.allowance = spend_tokens(key, 0)
+        request.meter = meter  # type: ignore[attr-defined]  # read by ApiView
+        if request.method != "POST":
+            return True
+        if meter.allowance is not None and meter.allowance.remaining == 0:
+            raise TokenRateExceeded(wait=meter.allowance.reset_s)
+        if key.token_budget is not None and selectors.tokens_spent(key) >= key.token_budget:
+            raise QuotaExceeded
+        return True
+
+
+def spend_tokens(key: ApiKey, tokens: int) -> Allowance | None:
+    """Count tokens against a key's minute and tell where it stands; None sets no limit."""
+    limit = key.tokens_per_minute
+    if limit is None:
+        limit = inference_settings().api_tokens_per_minute_per_key
+    if limit <= 0:
+        return None
+    return spend(tokens, scope="api tokens", caller=f"key {key.pk}", limit=limit)
+
+
+def rate_headers(requests: Allowance | None, tokens: Allowance | None) -> dict[str, str]:
+    """Return the headers that tell a program how much it may still ask, named as OpenAI does."""
+    headers = {}
+    for name, allowance in (("requests", requests), ("tokens", tokens)):
+        if allowance is not None:
+            headers[f"x-ratelimit-limit-{name}"] = str(allowance.limit)
+            headers[f"x-ratelimit-remaining-{name}"] = str(allowance.remaining)
+            headers[f"x-ratelimit-reset-{name}"] = duration(allowance.reset_s)
+    return headers
+
+
+def duration(seconds: int) -> str:
+    """Return a time as OpenAI's headers write it, such as "6m0s"."""
+    minutes, rest = divmod(seconds, WINDOW_S)
+    return f"{minutes}m{rest}s" if minutes else f"{rest}s"
