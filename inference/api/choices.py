@@ -12,6 +12,8 @@ from inference.generation import Delta, Failure, FinishReason, GenerationRequest
 
 # Deltas that may wait for a slow reader; beyond that the answers wait for the reader.
 PENDING_DELTAS = 64
+# A model that was told to stop may take longer to say what it counted; nobody waits for that.
+COUNTED_WITHIN_S = 1.0
 STOPPED_HERE = Failure(code="cancelled", message="the answer was stopped by the server")
 
 
@@ -65,7 +67,7 @@ class Choices:
         self.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._settling is not None:
-            await asyncio.shield(self._settling)
+            await asyncio.wait({self._settling}, timeout=COUNTED_WITHIN_S)
 
     def cancel(self) -> None:
         """Ask the answers to stop; on the event loop."""

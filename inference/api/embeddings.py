@@ -17,6 +17,7 @@ from inference.api.embedding_serializers import (
     EmbeddingSerializer,
     EngineEmbeddingSerializer,
 )
+from inference.api.metering import count_for_key
 from inference.api.metrics import count_usage
 from inference.exceptions import InvalidRequestError
 from inference.generation import Usage
@@ -25,6 +26,7 @@ from inference.generation import Usage
 class Embeddings(ModelView):
     """Turns texts into vectors."""
 
+    scope = "embeddings"
     serializer_class = EmbeddingSerializer
     subject = "input"
 
@@ -43,6 +45,7 @@ class Embeddings(ModelView):
         order = cast("EmbeddingOrder", request.order)  # type: ignore[attr-defined]  # set by admit
         found = await client.embed(order.request())
         count_usage([found.usage])
+        count_for_key(order.model, found.usage)
         # Thousands of vectors take a while to write; others' streams go on meanwhile.
         return await asyncio.to_thread(_answer, order, found.vectors, found.usage)
 

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 
 from inference import client, selectors
 from inference.api import schema
+from inference.api.authentication import check_models
 from inference.api.base import ApiView, ModelView
 from inference.api.limits import CHOICES_AT_ONCE
 from inference.api.token_serializers import (
@@ -24,6 +25,7 @@ from inference.exceptions import ModelNotFoundError
 class Tokenize(ModelView):
     """Cuts a text or a conversation into a model's tokens."""
 
+    scope = "tokens"
     serializer_class = TokenizeSerializer
 
     @extend_schema(
@@ -48,6 +50,7 @@ class Tokenize(ModelView):
 class Detokenize(ModelView):
     """Writes out a model's tokens."""
 
+    scope = "tokens"
     serializer_class = DetokenizeSerializer
 
     @extend_schema(
@@ -64,15 +67,19 @@ class Detokenize(ModelView):
 class TokenChecks(ApiView):
     """Tells whether prompts fit into their models' windows."""
 
+    scope = "tokens"
     serializer_class = TokenChecksSerializer
 
     def check_order(self, request: Request) -> None:
         """Keep models that are not listed out of reach.
 
         Raises:
+            ModelNotAllowed: the caller's key may use other models.
             ModelNotFoundError: the card of one takes it out of the lists.
         """
-        for model in sorted({check.request.model for check in checks_of(request)}):
+        models = sorted({check.request.model for check in checks_of(request)})
+        check_models(request, models)
+        for model in models:
             if selectors.is_hidden(model):
                 raise ModelNotFoundError(model)
 

@@ -34,6 +34,7 @@ from inference.api.responses.store import (
 class Responses(ModelView):
     """Answers items with items, whole or as a stream of events."""
 
+    scope = "responses"
     serializer_class = ResponseSerializer
     subject = "input"
 
@@ -87,6 +88,7 @@ class Responses(ModelView):
 class ResponseDetail(ApiView):
     """One response that is kept."""
 
+    scope = "responses"
     http_method_names = ("get", "head", "delete")
 
     @extend_schema(operation_id="retrieveResponse", responses=schema.answers(ResponseObject))
