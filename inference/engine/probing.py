@@ -17,6 +17,8 @@ PROBE_SHAPE = CacheShape(rows=2, row_blocks=4, block_size=8)
 PROBE_BLOCKS = ([5, 1, 3], [0, 2, 4])  # scattered, so that this way of reading is probed too
 LARGEST_ERROR = 1e-3
 LARGEST_ERROR_LOW_PRECISION = 5e-2
+LARGEST_ERROR_QUANTIZED = 0.15
+"""Activations are rounded to 8 bits too, and differently by batch: 24 layers made 0.06 of it."""
 ROUNDING_FACTOR = 2.0
 """How much more rounding may do to one way than to another."""
 
@@ -84,7 +86,9 @@ def in_words(error: Exception) -> str:
 
 def largest_error(model: PreTrainedModel, expected: Tensor) -> float:
     """How far scores may be from the expected ones, as a share of their size."""
-    return LARGEST_ERROR if is_exact(model, expected) else LARGEST_ERROR_LOW_PRECISION
+    if is_exact(model, expected):
+        return LARGEST_ERROR
+    return LARGEST_ERROR_QUANTIZED if _is_quantized(model) else LARGEST_ERROR_LOW_PRECISION
 
 
 def is_exact(model: PreTrainedModel, expected: Tensor) -> bool:

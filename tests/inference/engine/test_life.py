@@ -188,7 +188,7 @@ def test_ten_thousand_requests_leave_memory_as_it_was(make_engine):
     )
     vocabulary = engine._model.config.vocab_size
     # The model is not what is looked at here: scores are drawn.
-    engine._runner._forward = lambda tokens, positions, scored, step: torch.randn(
+    engine._runner._forward = lambda tokens, positions, scored, step, images=None: torch.randn(
         len(scored), vocabulary
     )
     life = RandomLife(engine, seed=1)

@@ -88,13 +88,11 @@ def test_a_conversation_is_not_echoed(make_engine):
         make_engine().submit("a", messages=said("Hi"), params=SamplingParams(echo=True))
 
 
-def test_a_grammar_without_anybody_to_follow_it_is_refused(make_engine):
-    params = SamplingParams(grammar={"type": "json_object"})
+def test_a_grammar_that_cannot_be_compiled_is_refused(make_engine):
+    params = SamplingParams(grammar={"type": "poem"})
 
-    with pytest.raises(InvalidRequestError) as caught:
+    with pytest.raises(InvalidRequestError, match="poem"):
         make_engine().submit("a", messages=said("Hi"), params=params)
-
-    assert caught.value.param == "grammar"
 
 
 @pytest.mark.parametrize(("max_tokens", "kept"), [(20, 43), (None, 31), (500, 1)])
