@@ -1,137 +1,81 @@
-"""Functions that a program offers to a model: which it may call, and how it is held to that.
+"""Functions that a program offers by another protocol than OpenAI's chat completions."""
 
-Functions are written here as OpenAI's chat completions have them, `{"type": "function",
-"function": {"name", "description", "parameters", "strict"}}`; the other protocols are turned into
-that.
-"""
-
-import re
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any
 
 from rest_framework import serializers
 
-from inference import client, grammars
-from inference.exceptions import InvalidRequestError
+from inference import client
+from inference.api import limits
+from inference.api.tool_fields import ToolsField, tool_use_of
 from inference.generation import GenerationRequest
-from inference.tools.formats import CANONICAL, tool_format
 from inference.tools.parser import CallParser
+from inference.tools.use import ToolUse
 
-FUNCTION_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-MAX_DESCRIPTION_CHARS = 16_384
-NO_PARAMETERS: Mapping[str, Any] = {"type": "object", "properties": {}}
-
-Function = Mapping[str, Any]
+_tools = ToolsField()
 
 
-@dataclass(frozen=True, slots=True)
-class CallChoice:
-    """Whether the model may call functions.
-
-    Attributes:
-        mode: "none" offers none, "auto" leaves it to the model, "required" wants a call.
-        name: the one function to be called; "" for any.
-        is_parallel: whether one answer may hold several calls.
-    """
-
-    mode: Literal["none", "auto", "required"] = "auto"
-    name: str = ""
-    is_parallel: bool = True
-
-    def offered(self, tools: Sequence[Function]) -> tuple[Function, ...]:
-        """Return the functions the model is told of."""
-        if self.mode == "none":
-            return ()
-        return tuple(tool for tool in tools if self.name in ("", tool["function"]["name"]))
-
-
-def function_of(data: Any, *, param: str, schema_name: str = "parameters") -> Function:
-    """Return one function whose fields stand in one object.
+def function_tool(data: Mapping[str, Any], *, schema_name: str = "parameters") -> dict[str, Any]:
+    """Return a function whose fields stand in one object as chat completions have it.
 
     Args:
         data: the object, with name, description and a schema.
-        param: where it stands in the request.
-        schema_name: how the field of the schema is called.
-
-    Raises:
-        ValidationError: a field is missing or wrong.
-        InvalidRequestError: the schema is too large or none.
+        schema_name: how the field of the schema is called there.
     """
-    name, description = data.get("name"), data.get("description")
-    schema, strict = data.get(schema_name), data.get("strict")
-    if not isinstance(name, str) or not FUNCTION_NAME.fullmatch(name):
-        raise refused(f"{param}.name", "This must be 1 to 64 letters, digits, _ or -.")
-    if not isinstance(description, str | None):
-        raise refused(f"{param}.description", "This must be a string.")
-    if len(description or "") > MAX_DESCRIPTION_CHARS:
-        raise refused(
-            f"{param}.description", f"{MAX_DESCRIPTION_CHARS} characters are allowed.", "too_long"
-        )
-    if not isinstance(strict, bool | None):
-        raise refused(f"{param}.strict", "This must be true or false.")
-    if schema is not None:
-        try:
-            grammars.check_schema(schema)
-        except InvalidRequestError as error:
-            place = f"{param}.{schema_name}"
-            raise InvalidRequestError(f"{place}: {error}", param=place) from error
-    function = {"name": name, "parameters": NO_PARAMETERS if schema is None else schema}
-    if description is not None:
-        function["description"] = description
-    if strict is not None:
-        function["strict"] = strict
+    names = {"name": "name", "description": "description", "strict": "strict"}
+    names["parameters"] = schema_name
+    function = {name: data[there] for name, there in names.items() if there in data}
     return {"type": "function", "function": function}
 
 
-def checked_functions(tools: Sequence[Function], choice: CallChoice) -> tuple[Function, ...]:
-    """Return the functions, which are not too many, unlike one another and hold the chosen one.
+def checked_use(
+    tools: Sequence[Mapping[str, Any]], way: str, name: str = "", *, is_parallel: bool = True
+) -> ToolUse | None:
+    """Return how functions may be called; None where none may be.
+
+    Args:
+        tools: functions as chat completions have them, unchecked.
+        way: "none", "auto" or "required".
+        name: the one that must be called; "" for any.
+        is_parallel: whether one answer may hold several calls.
 
     Raises:
-        ValidationError: they are not.
+        ValidationError: a function is malformed, or one must be called that nobody offers.
+        InvalidRequestError: a schema is too large.
     """
-    names = [tool["function"]["name"] for tool in tools]
-    if len(names) > grammars.MAX_FUNCTIONS:
-        raise refused("tools", f"{grammars.MAX_FUNCTIONS} functions are allowed.", "too_many")
-    if len(set(names)) < len(names):
-        raise refused("tools", "Two functions have the same name.", "invalid_combination")
-    if choice.mode == "required" and not names:
-        raise refused("tool_choice", "This needs tools to choose from.", "invalid_combination")
-    if choice.name and choice.name not in names:
-        raise refused("tool_choice", f"There is no function {choice.name!r} among the tools.")
-    return tuple(tools)
+    try:
+        checked = _tools.run_validation(list(tools))
+    except serializers.ValidationError as error:
+        raise serializers.ValidationError({"tools": error.detail}) from error
+    chars = len(json.dumps(checked, ensure_ascii=False))
+    if chars > limits.MAX_TOOLS_CHARS:
+        raise refused(
+            "tools",
+            f"All of it has {chars} characters; {limits.MAX_TOOLS_CHARS} are allowed.",
+            "prompt_too_long",
+        )
+    return tool_use_of(
+        {"tools": checked, "tool_choice": (way, name), "parallel_tool_calls": is_parallel}
+    )
 
 
-async def held_to_calls(
-    request: GenerationRequest, choice: CallChoice
+async def with_functions(
+    request: GenerationRequest, use: ToolUse | None
 ) -> tuple[GenerationRequest, CallParser | None]:
-    """Return the request with what its choice of calls demands, and who reads the calls.
+    """Return the request that offers functions, and who reads calls of them in the answer.
 
     The parser is None where no function is offered: all of the answer is text then.
 
     Raises:
         BusUnavailableError: nobody can say how the model writes calls.
     """
-    if not request.tools:
+    if use is None:
         return request, None
-    form = tool_format(await client.tool_format_of(request.model))
-    most = None if choice.is_parallel else 1
-    functions = [
-        {"name": tool["function"]["name"], "parameters": tool["function"]["parameters"]}
-        for tool in request.tools
-    ]
-    if choice.mode == "required":
-        if form.grammar is None:
-            form = tool_format(CANONICAL)
-        forced = {
-            "type": "calls",
-            "functions": functions,
-            "most": grammars.MAX_CALLS if choice.is_parallel and not choice.name else 1,
-            **(form.grammar or {}),
-        }
-        request = replace(request, params=replace(request.params, grammar=forced))
-    names = [function["name"] for function in functions]
-    return request, CallParser(form, names=names, most=most)
+    form = use.form_of(await client.tool_format_of(request.model))
+    params = use.applied_to(request.params, form)
+    return replace(request, tools=use.tools, params=params), use.parser(form)
 
 
 def refused(param: str, sentence: str, code: str = "invalid_value") -> serializers.ValidationError:

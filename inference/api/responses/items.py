@@ -15,8 +15,9 @@ from rest_framework import serializers
 from inference.api import limits
 from inference.api.bounds import check_conversation
 from inference.api.fields import TextField
-from inference.api.functions import FUNCTION_NAME, refused
+from inference.api.functions import refused
 from inference.api.image_fields import read_image
+from inference.api.tool_fields import FUNCTION_NAME
 from inference.messages import Message, Part, Role, TextPart, ToolCall
 
 ROLES = {
@@ -26,7 +27,6 @@ ROLES = {
     "assistant": Role.ASSISTANT,
 }
 TEXT_TYPES = ("input_text", "output_text", "text")
-MAX_CALL_ID_CHARS = 64
 MAX_ITEMS = limits.MAX_MESSAGES
 
 _text = TextField(allow_blank=True, max_length=limits.MAX_PROMPT_CHARS)
@@ -112,7 +112,7 @@ def _message(item: Mapping[str, Any], *, param: str) -> Message:
 def _call(item: Mapping[str, Any], *, param: str) -> ToolCall:
     name, arguments = item.get("name"), item.get("arguments")
     if not isinstance(name, str) or not FUNCTION_NAME.fullmatch(name):
-        raise refused(f"{param}.name", "This must be 1 to 64 letters, digits, _ or -.")
+        raise refused(f"{param}.name", "This must be 1 to 64 letters, digits, dots, _ or -.")
     return ToolCall(
         _call_id(item, param=param), name, _checked(arguments, param=f"{param}.arguments")
     )
@@ -128,9 +128,10 @@ def _result(item: Mapping[str, Any], *, param: str) -> Message:
 
 def _call_id(item: Mapping[str, Any], *, param: str) -> str:
     call_id = item.get("call_id")
-    if not isinstance(call_id, str) or not 1 <= len(call_id) <= MAX_CALL_ID_CHARS:
+    if not isinstance(call_id, str) or not 1 <= len(call_id) <= limits.MAX_CALL_ID_CHARS:
         raise refused(
-            f"{param}.call_id", f"This must be a string of 1 to {MAX_CALL_ID_CHARS} characters."
+            f"{param}.call_id",
+            f"This must be a string of 1 to {limits.MAX_CALL_ID_CHARS} characters.",
         )
     return call_id
 

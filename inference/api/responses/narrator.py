@@ -22,6 +22,7 @@ from typing import Any
 from inference.api.errors import Problem
 from inference.api.logprobs import chat_logprobs
 from inference.api.responses.orders import ResponseOrder
+from inference.api.tool_calls import new_call_id
 from inference.generation import FinishReason, TokenScore, Usage
 from inference.messages import Message, Role, ToolCall
 from inference.tools.parser import CallParser, Parsed
@@ -160,7 +161,7 @@ class ResponseNarrator:
     def _open_call(self, name: str) -> list[Event]:
         events = self._close("completed")
         self._item = {"type": "function_call", "id": f"fc_{secrets.token_hex(16)}"}
-        self._item |= {"call_id": f"call_{secrets.token_hex(12)}", "name": name}
+        self._item |= {"call_id": new_call_id(), "name": name}
         self._item |= {"arguments": "", "status": "in_progress"}
         return [*events, self._added()]
 

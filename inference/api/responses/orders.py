@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from inference.api.functions import CallChoice
 from inference.generation import GenerationRequest, SamplingParams
 from inference.messages import Message, Role
+from inference.tools.use import ToolUse
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +19,7 @@ class ResponseOrder:
         messages: the conversation; what a previous response holds stands in front.
         params: how to sample.
         instructions: what the system says in this response alone.
-        tools: functions the model may call, as the request had them.
-        choice: whether it may or must call them.
+        tool_use: the functions that may be called; None for none.
         told: fields that the answer repeats as they came.
         is_streamed: whether the answer comes as events while it grows.
         is_stored: whether later requests may continue it; None where the program does not say.
@@ -32,8 +31,7 @@ class ResponseOrder:
     messages: tuple[Message, ...]
     params: SamplingParams
     instructions: str | None = None
-    tools: tuple[Mapping[str, Any], ...] = ()
-    choice: CallChoice = field(default_factory=CallChoice)
+    tool_use: ToolUse | None = None
     told: Mapping[str, Any] = field(default_factory=dict)
     is_streamed: bool = False
     is_stored: bool | None = None
@@ -45,7 +43,7 @@ class ResponseOrder:
         return self.params.logprobs is not None
 
     def request(self) -> GenerationRequest:
-        """Return what a model is asked, but for what depends on how it writes calls."""
+        """Return what a model is asked, but for functions."""
         instructions = (
             [Message(Role.SYSTEM, self.instructions)] if self.instructions is not None else []
         )
@@ -53,5 +51,4 @@ class ResponseOrder:
             model=self.model,
             messages=(*instructions, *self.messages),
             params=self.params,
-            tools=self.choice.offered(self.tools),
         )

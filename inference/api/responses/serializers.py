@@ -9,13 +9,7 @@ from rest_framework import serializers
 
 from inference.api import limits
 from inference.api.fields import FlagField, NumberField, TextField, WholeNumberField
-from inference.api.functions import (
-    CallChoice,
-    Function,
-    checked_functions,
-    function_of,
-    refused,
-)
+from inference.api.functions import checked_use, function_tool, refused
 from inference.api.responses.items import MAX_ITEMS, read_items
 from inference.api.responses.orders import ResponseOrder
 from inference.api.responses.text_format import TextSerializer
@@ -25,7 +19,7 @@ from inference.grammars import MAX_FUNCTIONS
 
 LOGPROBS = "message.output_text.logprobs"
 INCLUDED = (LOGPROBS, "reasoning.encrypted_content")
-CHOICES = {"none": CallChoice("none"), "auto": CallChoice(), "required": CallChoice("required")}
+CHOICES = ("none", "auto", "required")
 
 # What each field may hold without changing the answer; any other value is refused by name.
 NEUTRAL: dict[str, tuple[Any, ...]] = {
@@ -205,14 +199,14 @@ class ResponseSerializer(serializers.Serializer[Any]):
     def validate(self, attrs: Any) -> ResponseOrder:
         """Return the order, every absent or null field at its default."""
         given = {name: value for name, value in attrs.items() if value is not None}
-        choice = replace(
-            choice_of(given.get("tool_choice", "auto")),
+        use = checked_use(
+            tools_of(given.get("tools", [])),
+            *choice_of(given.get("tool_choice", "auto")),
             is_parallel=given.get("parallel_tool_calls", True),
         )
-        tools = checked_functions(tools_of(given.get("tools", [])), choice)
         text = given.get("text", {})
         grammar = text.get("format", {}).get("grammar")
-        if grammar is not None and choice.offered(tools):
+        if grammar is not None and use is not None:
             raise refused(
                 "text", "A format can be held to only with tool_choice none.", "invalid_combination"
             )
@@ -227,8 +221,7 @@ class ResponseSerializer(serializers.Serializer[Any]):
             messages=read_items(given["input"]),
             params=params,
             instructions=given.get("instructions"),
-            tools=tools,
-            choice=choice,
+            tool_use=use,
             told=self._told(given),
             is_streamed=given.get("stream", False),
             is_stored=given.get("store"),
@@ -259,7 +252,7 @@ def items_of(data: Any) -> Any:
     return [{"role": "user", "content": data}] if isinstance(data, str) else data
 
 
-def tools_of(data: Any) -> list[Function]:
+def tools_of(data: Any) -> list[dict[str, Any]]:
     """Return the functions among tools, and there must be nothing else.
 
     Raises:
@@ -276,21 +269,21 @@ def tools_of(data: Any) -> list[Function]:
                 f"This server has no built-in tools such as {str(kind)[:64]!r}, only functions.",
                 "unsupported_value",
             )
-        functions.append(function_of(tool, param=f"tools[{place}]"))
+        functions.append(function_tool(tool))
     return functions
 
 
-def choice_of(data: Any) -> CallChoice:
-    """Return what is said about calls.
+def choice_of(data: Any) -> tuple[str, str]:
+    """Return what is said about calls: the way, and the name of a function or "".
 
     Raises:
         ValidationError: it is none of the known forms.
     """
     match data:
         case "none" | "auto" | "required":
-            return CHOICES[data]
+            return data, ""
         case {"type": "function", "name": str(name)}:
-            return CallChoice("required", name=name)
+            return "required", name
         case _:
             raise refused(
                 "tool_choice",

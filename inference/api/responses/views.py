@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from inference.api import schema
 from inference.api.base import ApiView, ModelView
 from inference.api.choices import Choices
-from inference.api.functions import held_to_calls, refused
+from inference.api.functions import refused, with_functions
 from inference.api.narration import narrated, tell_whole
 from inference.api.responses.items import joined
 from inference.api.responses.narrator import ResponseNarrator
@@ -74,7 +74,7 @@ class Responses(ModelView):
         `response.completed`.
         """
         order = cast("ResponseOrder", request.order)  # type: ignore[attr-defined]
-        wanted, parser = await held_to_calls(order.request(), order.choice)
+        wanted, parser = await with_functions(order.request(), order.tool_use)
         narrator = ResponseNarrator(order, parser, is_stored=bool(order.is_stored))
         finish = partial(keep, order, narrator, owner=owner_of(request))
         choices = Choices([wanted])
