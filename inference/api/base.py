@@ -28,7 +28,7 @@ from inference.api.errors import problem_of
 from inference.api.metering import Meter, open_meter
 from inference.api.metrics import REQUESTS
 from inference.api.parsing import JSONObjectParser, NoNegotiation
-from inference.api.throttling import RequestRateThrottle, TokenThrottle, rate_headers
+from inference.api.throttling import RequestRateThrottle, TokenThrottle, meter_for, rate_headers
 from inference.exceptions import ModelNotFoundError
 
 
@@ -50,6 +50,7 @@ class ApiView(APIView):
     """The part of the API a key must open, of `keys.SCOPES`; None where any key will do."""
     subject = "messages"
     """The field that holds what a model is to read."""
+    _meter: Meter | None = None
 
     async def dispatch(  # type: ignore[override]  # Django awaits it: all handlers are coroutines
         self, request: HttpRequest, *args: Any, **kwargs: Any
@@ -78,6 +79,7 @@ class ApiView(APIView):
         # Programs match on messages, so they stay English whatever the Accept-Language.
         with translation.override("en"):
             self.initial(request, *self.args, **self.kwargs)
+            self._meter = meter_for(request)
             if str(request.method).lower() not in self._handled_methods():
                 self.http_method_not_allowed(request)
             if self.serializer_class is not None and request.method == "POST":
@@ -96,18 +98,15 @@ class ApiView(APIView):
     def check_order(self, request: Request) -> None:
         """Check what needs the database, in the thread where it may be asked."""
 
-    @property
-    def _meter(self) -> Meter | None:
-        """The meter of the caller's key; a request that its key's limits refuse has one too."""
-        return getattr(self.request, "meter", None)
-
     def _handled_methods(self) -> set[str]:
         return {method for method in self.http_method_names if hasattr(self, method)}
 
     def _signed(self, response: HttpResponseBase) -> HttpResponseBase:
         response["x-request-id"] = f"req_{secrets.token_hex(16)}"
         requests = getattr(self.request, "allowance", None)
-        tokens = self._meter.allowance if self._meter else None
+        tokens = getattr(self.request, "token_allowance", None)
+        if self._meter is not None and self._meter.allowance is not None:
+            tokens = self._meter.allowance  # with what this answer has cost
         for name, value in rate_headers(requests, tokens).items():
             response[name] = value
         if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:

@@ -45,14 +45,14 @@ class RequestRateThrottle(BaseThrottle):
 
 
 class TokenThrottle(BaseThrottle):
-    """Holds a key to its tokens a minute and to its budget, and lets its use be counted.
+    """Holds a key to its tokens a minute and to its budget.
 
     Answers count when they end, with their exact tokens, so the last ones that were let in may go
     beyond a limit; the next request is refused. What costs no tokens is let through.
     """
 
     def allow_request(self, request: Request, view: APIView) -> bool:  # noqa: ARG002
-        """Leave a meter on the request, or refuse.
+        """Leave where the key stands on the request as `token_allowance`, or refuse.
 
         Raises:
             TokenRateExceeded: the minute's tokens are used up.
@@ -61,16 +61,21 @@ class TokenThrottle(BaseThrottle):
         key = request.auth
         if not isinstance(key, ApiKey):
             return True
-        meter = Meter(key, partial(spend_tokens, key))
-        meter.allowance = spend_tokens(key, 0)
-        request.meter = meter  # type: ignore[attr-defined]  # read by ApiView
+        allowance = spend_tokens(key, 0)
+        request.token_allowance = allowance  # type: ignore[attr-defined]  # read by ApiView
         if request.method != "POST":
             return True
-        if meter.allowance is not None and meter.allowance.remaining == 0:
-            raise TokenRateExceeded(wait=meter.allowance.reset_s)
+        if allowance is not None and allowance.remaining == 0:
+            raise TokenRateExceeded(wait=allowance.reset_s)
         if key.token_budget is not None and selectors.tokens_spent(key) >= key.token_budget:
             raise QuotaExceeded
         return True
+
+
+def meter_for(request: Request) -> Meter | None:
+    """Return what counts the use of the caller's key, if one came."""
+    key = request.auth
+    return Meter(key, partial(spend_tokens, key)) if isinstance(key, ApiKey) else None
 
 
 def spend_tokens(key: ApiKey, tokens: int) -> Allowance | None:
@@ -80,7 +85,7 @@ def spend_tokens(key: ApiKey, tokens: int) -> Allowance | None:
         limit = inference_settings().api_tokens_per_minute_per_key
     if limit <= 0:
         return None
-    return spend(tokens, scope="api tokens", caller=f"key {key.pk}", limit=limit)
+    return spend(tokens, scope="api-tokens", caller=f"key {key.pk}", limit=limit)
 
 
 def rate_headers(requests: Allowance | None, tokens: Allowance | None) -> dict[str, str]:

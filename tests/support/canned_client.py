@@ -68,6 +68,11 @@ class CannedClient:
             if self.open_count == 0:
                 self.all_ended.set()
 
+    async def follow(self, request_id: str, *, from_seq: int = 0) -> AsyncIterator[Delta]:
+        """Yield the end of an answer that was cut, as a worker tells it: with its counts."""
+        usage = Usage(prompt_tokens=5, completion_tokens=from_seq)
+        yield Delta(seq=from_seq, finish_reason=FinishReason.CANCELLED, usage=usage)
+
     async def wait_for_streams(self, count: int) -> None:
         """Return when so many more streams have begun."""
         async with asyncio.timeout(20):
@@ -78,3 +83,4 @@ class CannedClient:
         """Put this client in the place of the real one for one test."""
         monkeypatch.setattr(client, "live_models", self.live_models, raising=False)
         monkeypatch.setattr(client, "stream_reply", self.stream_reply, raising=False)
+        monkeypatch.setattr(client, "follow", self.follow, raising=False)
