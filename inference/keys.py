@@ -4,7 +4,6 @@ import hashlib
 import re
 import secrets
 from dataclasses import dataclass
-from typing import Literal
 
 KEY_START = "fc_live_"
 PUBLIC_BYTES = 4
@@ -26,7 +25,7 @@ class KeyTerms:
         requests_per_minute: most requests; None takes the site's setting, 0 sets no limit.
         tokens_per_minute: most tokens, prompts and answers together; None and 0 likewise.
         token_budget: tokens it may use in all, or a month; None sets no budget.
-        budget_period: what the budget is for.
+        budget_period: what the budget is for, "total" or "month".
     """
 
     scopes: tuple[str, ...] = ()
@@ -34,7 +33,7 @@ class KeyTerms:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     token_budget: int | None = None
-    budget_period: Literal["total", "month"] = "total"
+    budget_period: str = "total"
 
 
 def new_key() -> str:

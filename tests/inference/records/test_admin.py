@@ -20,7 +20,9 @@ def test_every_list_and_form_opens(admin_client, name):
 
 def test_a_key_made_in_the_admin_is_shown_once_and_works(admin_client):
     page = admin_client.post(
-        reverse("admin:inference_apikey_add"), {"name": "laptop"}, follow=True
+        reverse("admin:inference_apikey_add"),
+        {"name": "laptop", "budget_period": "total"},
+        follow=True,
     ).content.decode()
 
     text = re.search(r"fc_live_[0-9a-f]{8}_[A-Za-z0-9_-]{43}", page)
@@ -44,7 +46,10 @@ def test_a_key_cannot_be_made_expired_or_deleted(admin_client):
 def test_a_key_keeps_working_when_its_name_is_edited(admin_client):
     key, text = services.create_api_key(name="laptop")
 
-    admin_client.post(reverse("admin:inference_apikey_change", args=[key.pk]), {"name": "desk"})
+    admin_client.post(
+        reverse("admin:inference_apikey_change", args=[key.pk]),
+        {"name": "desk", "budget_period": "total"},
+    )
 
     assert ApiKey.objects.get().name == "desk"
     assert selectors.valid_api_key(text) is not None

@@ -1,10 +1,8 @@
-"""Models, endpoints and API keys as moderators see them."""
+"""Cards of models and servers elsewhere as moderators see them."""
 
-from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import QuerySet, URLField
 from django.forms import ChoiceField, ModelForm
 from django.http import HttpRequest
@@ -14,7 +12,7 @@ from django.utils.translation import ngettext
 
 from inference import services
 from inference.exceptions import InvalidRequestError
-from inference.models import ApiKey, Endpoint, LanguageModel
+from inference.models import Endpoint, LanguageModel
 from inference.providers.dialects import DIALECTS
 from inference.providers.records import check_endpoint
 from inference.providers.server import is_key_there
@@ -130,69 +128,3 @@ class EndpointAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no arguments
         """Let requests go to endpoints again that rest after failures."""
         queryset.update(failures_in_row=0, rests_until=None)
         self.message_user(request, _("The chosen endpoints are asked again."), messages.SUCCESS)
-
-
-class ApiKeyForm(ModelForm):  # type: ignore[type-arg]  # no arguments at run time
-    """Keeps people from making a key that opens nothing."""
-
-    def clean_expires_at(self) -> datetime | None:
-        """Return the moment, which lies ahead for a new key.
-
-        Raises:
-            ValidationError: a new key would have expired already.
-        """
-        moment: datetime | None = self.cleaned_data["expires_at"]
-        if self.instance.pk is None and moment is not None and moment <= timezone.now():
-            raise ValidationError(_("This moment has passed."))
-        return moment
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # no arguments at run time
-    """Makes keys, shows each once, revokes them."""
-
-    form = ApiKeyForm
-    list_display = ("name", "prefix", "user", "created_at", "last_used_at", "expires_at", "is_open")
-    list_filter: ClassVar = (
-        ("revoked_at", admin.EmptyFieldListFilter),
-        ("user", admin.RelatedOnlyFieldListFilter),
-    )
-    list_select_related = ("user",)
-    search_fields = ("name", "prefix", "user__username")
-    autocomplete_fields = ("user",)
-    fields = ("name", "user", "expires_at", "prefix", "created_at", "last_used_at", "revoked_at")
-    readonly_fields = ("prefix", "created_at", "last_used_at", "revoked_at")
-    actions = ("revoke_keys",)
-
-    @admin.display(description=_("valid"), boolean=True)
-    def is_open(self, key: ApiKey) -> bool:
-        """Tell whether the key opens the door now."""
-        return key.is_valid_at(timezone.now())
-
-    def save_model(
-        self, request: HttpRequest, obj: ApiKey, form: "ModelForm[ApiKey]", change: bool
-    ) -> None:
-        """Make a new key and show its text this once; an edited key keeps its text."""
-        if change:
-            super().save_model(request, obj, form, change)
-            return
-        key, text = services.create_api_key(name=obj.name, user=obj.user, expires_at=obj.expires_at)
-        obj.pk = key.pk
-        obj.refresh_from_db()
-        notice = _("Copy the key now, it is not shown again: %(key)s")
-        self.message_user(request, notice % {"key": text}, messages.WARNING)
-
-    def has_delete_permission(
-        self,
-        request: HttpRequest,  # noqa: ARG002  (Django's signature)
-        obj: ApiKey | None = None,  # noqa: ARG002
-    ) -> bool:
-        """Keep every key on record: keys are revoked, not deleted."""
-        return False
-
-    @admin.action(description=_("Revoke the chosen keys"))
-    def revoke_keys(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
-        """Close the door to the chosen keys for good."""
-        for key in queryset:
-            services.revoke_api_key(key=key)
-        self.message_user(request, _("The chosen keys are revoked."), messages.SUCCESS)
