@@ -9,6 +9,7 @@ from inference.api.completions import Completions
 from inference.api.docs import ApiDocs
 from inference.api.embeddings import Embeddings, EngineEmbeddings
 from inference.api.fallback import UnknownPath
+from inference.api.messages_api.views import Messages, MessageTokens
 from inference.api.model_list import ModelDetail, ModelList
 from inference.api.responses.views import ResponseDetail, Responses
 from inference.api.tokens import Detokenize, TokenChecks, Tokenize
@@ -37,5 +38,7 @@ urlpatterns: list[URLPattern] = [
     path("api/v1/token_check", TokenChecks.as_view(), name="api-token-check"),
     path("v1/responses", Responses.as_view(), name="api-responses"),
     path("v1/responses/<str:response_id>", ResponseDetail.as_view(), name="api-response"),
+    path("v1/messages", Messages.as_view(), name="api-messages"),
+    path("v1/messages/count_tokens", MessageTokens.as_view(), name="api-message-tokens"),
     re_path(r"^(?:api/)?v1(?:/|\Z)", UnknownPath.as_view(), name="api-unknown"),
 ]

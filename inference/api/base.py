@@ -24,7 +24,7 @@ from inference.api.authentication import (
     ScopeOfKey,
     check_models,
 )
-from inference.api.errors import problem_of
+from inference.api.errors import Problem, problem_of
 from inference.api.metering import Meter, open_meter
 from inference.api.metrics import REQUESTS
 from inference.api.parsing import JSONObjectParser, NoNegotiation
@@ -64,7 +64,7 @@ class ApiView(APIView):
             handler = getattr(self, str(request.method).lower())
             response: HttpResponseBase = await handler(self.request, *args, **kwargs)
         except Exception as error:
-            response = problem_of(error).about(self.subject).response()
+            response = self.refusal(problem_of(error).about(self.subject))
         if (meter := self._meter) is not None:
             meter.is_failed |= response.status_code >= HTTPStatus.BAD_REQUEST
             await meter.release()
@@ -90,6 +90,10 @@ class ApiView(APIView):
         if hasattr(request, "order"):
             # An answer may take minutes; it keeps no database connection meanwhile.
             connections.close_all()
+
+    def refusal(self, problem: Problem) -> HttpResponseBase:
+        """Return the answer that carries a problem, in the words of the view's protocol."""
+        return problem.response()
 
     def body_of(self, request: Request) -> Any:
         """Return what the serializer checks."""

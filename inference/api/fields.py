@@ -79,6 +79,18 @@ class TextField(serializers.CharField):
         return data
 
 
+class RawField(serializers.Field[Any, Any, Any, Any]):
+    """Whatever came: who makes the order reads it."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Return it as it is."""
+        return data
+
+    def to_representation(self, value: Any) -> Any:
+        """Return it as it is."""
+        return value
+
+
 def _is_unicode(text: str) -> bool:
     try:
         text.encode()

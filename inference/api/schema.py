@@ -188,7 +188,12 @@ def example(name: str, **body: Any) -> OpenApiExample:
     return OpenApiExample(name, value=body, request_only=True)
 
 
-def answers(body: type[serializers.Serializer[Any]], *, takes_body: bool = False) -> dict[Any, Any]:
+def answers(
+    body: type[serializers.Serializer[Any]],
+    *,
+    takes_body: bool = False,
+    error: type[serializers.Serializer[Any]] = ErrorBody,
+) -> dict[Any, Any]:
     """Return the statuses of a view with their bodies; `takes_body` adds what a body can cause."""
     statuses = [
         HTTPStatus.UNAUTHORIZED,
@@ -203,5 +208,5 @@ def answers(body: type[serializers.Serializer[Any]], *, takes_body: bool = False
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
             HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
         ]
-    errors = {(status.value, "application/json"): ErrorBody for status in sorted(statuses)}
+    errors = {(status.value, "application/json"): error for status in sorted(statuses)}
     return {(HTTPStatus.OK.value, "application/json"): body, **errors}

@@ -9,7 +9,7 @@ class ResponseObject(serializers.Serializer[Any]):
     """A response: items that answer items."""
 
     id = serializers.CharField()
-    object = serializers.ChoiceField(choices=["response"])
+    object = serializers.CharField(help_text="`response`.")
     created_at = serializers.IntegerField(help_text="Seconds since 1970.")
     status = serializers.ChoiceField(choices=["completed", "incomplete", "failed"])
     model = serializers.CharField()
@@ -25,5 +25,5 @@ class DeletedResponseObject(serializers.Serializer[Any]):
     """A response that is forgotten."""
 
     id = serializers.CharField()
-    object = serializers.ChoiceField(choices=["response"])
+    object = serializers.CharField(help_text="`response`.")
     deleted = serializers.BooleanField()

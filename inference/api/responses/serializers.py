@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from inference.api import limits
-from inference.api.fields import FlagField, NumberField, TextField, WholeNumberField
+from inference.api.fields import FlagField, NumberField, RawField, TextField, WholeNumberField
 from inference.api.functions import checked_use, function_tool, refused
 from inference.api.responses.items import MAX_ITEMS, read_items
 from inference.api.responses.orders import ResponseOrder
@@ -56,16 +56,8 @@ MAX_METADATA_CHARS = 512
         ]
     }
 )
-class InputField(serializers.Field[Any, Any, Any, Any]):
+class InputField(RawField):
     """What is to be answered: a text, or items."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Return the input as it is: whoever makes the order reads it."""
-        return data
-
-    def to_representation(self, value: Any) -> Any:
-        """Return the input as it is."""
-        return value
 
 
 @extend_schema_field(
@@ -86,7 +78,7 @@ class InputField(serializers.Field[Any, Any, Any, Any]):
         },
     }
 )
-class ToolsField(InputField):
+class ToolsField(RawField):
     """Functions, as they come."""
 
 
@@ -106,7 +98,7 @@ class ToolsField(InputField):
         ],
     }
 )
-class ToolChoiceField(InputField):
+class ToolChoiceField(RawField):
     """Whether to call a function, and which."""
 
 
