@@ -70,12 +70,12 @@ def check_schema(schema: Any, *, param: str = "schema") -> None:
         properties, values = node.get("properties"), node.get("enum")
         entries += len(properties) if isinstance(properties, Mapping) else 0
         entries += len(values) if isinstance(values, Sequence) else 0
-    if entries > MAX_SCHEMA_ENTRIES:
-        raise InvalidRequestError(
-            f"the schema has {entries} properties and enumerated values,"
-            f" {MAX_SCHEMA_ENTRIES} are allowed",
-            param=param,
-        )
+        if entries > MAX_SCHEMA_ENTRIES:
+            raise InvalidRequestError(
+                f"the schema has {entries} properties and enumerated values or more,"
+                f" {MAX_SCHEMA_ENTRIES} are allowed",
+                param=param,
+            )
     size = len(json.dumps(schema, ensure_ascii=False).encode(errors="surrogatepass"))
     if size > MAX_SCHEMA_BYTES:
         raise InvalidRequestError(

@@ -58,22 +58,22 @@ class PromptsField(serializers.Field[tuple[Prompt, ...], Any, Any, Any]):
         """Return the prompts in the order they came."""
         prompts = self._items(data)
         # Bounds first: what is too much costs no more than counting it.
+        self._bound(len(prompts), self.most, "entries")
         chars = sum(len(prompt) for prompt in prompts if isinstance(prompt, str))
+        self._bound(chars, self.most_chars, "characters")
         tokens = sum(len(prompt) for prompt in prompts if isinstance(prompt, list))
-        for count, limit, what in (
-            (len(prompts), self.most, "entries"),
-            (chars, self.most_chars, "characters"),
-            (tokens, self.most_tokens, "tokens"),
-        ):
-            if count > limit:
-                raise serializers.ValidationError(
-                    f"This has {count} {what}; {limit} are allowed.", code="prompt_too_long"
-                )
+        self._bound(tokens, self.most_tokens, "tokens")
         return tuple(map(self._prompt, prompts))
 
     def to_representation(self, value: tuple[Prompt, ...]) -> Any:
         """Return the prompts as JSON has them."""
         return [prompt if isinstance(prompt, str) else list(prompt) for prompt in value]
+
+    def _bound(self, count: int, limit: int, what: str) -> None:
+        if count > limit:
+            raise serializers.ValidationError(
+                f"This has {count} {what}; {limit} are allowed.", code="prompt_too_long"
+            )
 
     def _items(self, data: Any) -> list[Any]:
         if isinstance(data, str):
