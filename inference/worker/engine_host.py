@@ -149,6 +149,11 @@ class EngineHost:
         return self._beat.takes_images
 
     @property
+    def tool_format(self) -> str:
+        """How the model writes calls of functions; see `inference.tools.formats`."""
+        return self._beat.tool_format
+
+    @property
     def has_room(self) -> bool:
         """Whether a request taken off the queue now would start soon."""
         load = self._engine.load()

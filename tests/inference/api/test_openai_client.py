@@ -17,6 +17,7 @@ from inference.generation import (
     Usage,
 )
 from tests.inference.api.test_keys import amade
+from tests.support.canned_client import spoken
 
 HELLO = [{"role": "user", "content": "Hi"}]
 
@@ -141,3 +142,23 @@ async def test_an_answer_is_held_to_a_schema(client, models):
     params = models.requests[0].params
     assert params.grammar == {"type": "json_schema", "schema": schema}
     assert params.logit_bias == ((7, -100.0),)
+
+
+async def test_calls_are_read_whole_and_streamed(client, models):
+    call = '<tool_call>{"name": "add", "arguments": {"a": 1}}</tool_call>'
+    models.answers["parrot"] = spoken("I add. ", call[:20], call[20:45], call[45:])
+    offered = {
+        "model": "parrot",
+        "messages": HELLO,
+        "tools": [{"type": "function", "function": {"name": "add", "parameters": {}}}],
+    }
+
+    completion = await client.chat.completions.create(**offered)
+    async with client.chat.completions.stream(**offered) as stream:
+        streamed = await stream.get_final_completion()
+
+    for choice in (completion.choices[0], streamed.choices[0]):
+        assert choice.finish_reason == "tool_calls"
+        (called,) = choice.message.tool_calls
+        assert (called.function.name, called.function.arguments) == ("add", '{"a": 1}')
+    assert completion.choices[0].message.content == "I add."

@@ -1,5 +1,6 @@
 """What a worker does with every kind of request, through the bus, with a real small model."""
 
+import json
 import math
 import re
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from inference.demo_models import demo_model_folders
 from inference.generation import FinishReason, GenerationRequest, SamplingParams, TokenScore
 from inference.messages import Message, Role
 from inference.requests import AnyRequest, EmbeddingRequest, TokensRequest
+from inference.tools.use import ToolUse
 from inference.worker.engine_host import EngineHost
 from inference.worker.model_specs import host_model, parse_spec
 
@@ -189,3 +191,48 @@ def test_a_continued_text_goes_on_after_a_lost_worker(bus, host) -> None:
     assert text_of(log).startswith("".join(first))
     assert log[-1].usage.completion_tokens <= 8
     assert len(text_of(log)) > 0 < len(whole)
+
+
+ADD = {
+    "type": "function",
+    "function": {
+        "name": "add",
+        "description": "Adds two numbers.",
+        "parameters": {
+            "type": "object",
+            "properties": {"a": {"type": "integer", "maximum": 99, "minimum": 0}},
+            "required": ["a"],
+            "additionalProperties": False,
+        },
+    },
+}
+
+
+def test_a_call_that_must_be_made_is_made_by_a_model_that_was_taught_none(bus, host) -> None:
+    use = ToolUse((ADD,), is_forced=True, forced_name="add")
+    form = use.form_of(host.tool_format)
+    params = use.applied_to(SamplingParams(temperature=1, seed=3, max_tokens=80), form)
+
+    log = ask(bus, host, GenerationRequest(NAME, QUESTION, params, tools=use.tools))
+
+    parser = use.parser(form)
+    parsed, rest = parser.feed(text_of(log)), parser.finish()
+    assert parser.call_count == 1
+    assert (parsed.text + rest.text).strip() == ""
+    arguments = "".join(delta.arguments for delta in parsed.calls)
+    assert 0 <= json.loads(arguments)["a"] <= 99
+
+
+def test_tools_are_read_by_the_model(bus, host) -> None:
+    bare = ask(bus, host, GenerationRequest(NAME, QUESTION, GREEDY))
+    offered = ask(bus, host, GenerationRequest(NAME, QUESTION, GREEDY, tools=(ADD,)))
+
+    assert offered[-1].usage.prompt_tokens > bare[-1].usage.prompt_tokens + 20
+
+
+def test_an_option_that_templates_do_not_take_is_refused(bus, host) -> None:
+    options = {"messages": "none"}
+
+    log = ask(bus, host, GenerationRequest(NAME, QUESTION, GREEDY, template_options=options))
+
+    assert log[-1].failure.code == "invalid_request"
