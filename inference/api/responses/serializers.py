@@ -43,9 +43,6 @@ IGNORED = frozenset(
         "stream_options",
     }
 )
-MAX_METADATA = 16
-MAX_METADATA_KEY_CHARS = 64
-MAX_METADATA_CHARS = 512
 
 
 @extend_schema_field(
@@ -106,8 +103,8 @@ class ToolChoiceField(RawField):
     {
         "type": "object",
         "nullable": True,
-        "maxProperties": MAX_METADATA,
-        "additionalProperties": {"type": "string", "maxLength": MAX_METADATA_CHARS},
+        "maxProperties": limits.MAX_METADATA,
+        "additionalProperties": {"type": "string", "maxLength": limits.MAX_METADATA_CHARS},
     }
 )
 class MetadataField(serializers.Field[dict[str, str], Any, Any, Any]):
@@ -117,18 +114,18 @@ class MetadataField(serializers.Field[dict[str, str], Any, Any, Any]):
         """Return the notes."""
         is_fine = (
             isinstance(data, Mapping)
-            and len(data) <= MAX_METADATA
+            and len(data) <= limits.MAX_METADATA
             and all(
-                len(key) <= MAX_METADATA_KEY_CHARS
+                len(key) <= limits.MAX_METADATA_KEY_CHARS
                 and isinstance(value, str)
-                and len(value) <= MAX_METADATA_CHARS
+                and len(value) <= limits.MAX_METADATA_CHARS
                 for key, value in data.items()
             )
         )
         if not is_fine:
             raise serializers.ValidationError(
-                f"This must be an object of at most {MAX_METADATA} strings of at most"
-                f" {MAX_METADATA_CHARS} characters.",
+                f"This must be an object of at most {limits.MAX_METADATA} strings of at most"
+                f" {limits.MAX_METADATA_CHARS} characters.",
                 code="invalid_type",
             )
         return dict(data)
@@ -169,7 +166,9 @@ class ResponseSerializer(serializers.Serializer[Any]):
     parallel_tool_calls = FlagField()
     stream = FlagField()
     store = FlagField(help_text="Whether a later request may continue this response.")
-    previous_response_id = TextField(required=False, allow_null=True, max_length=64)
+    previous_response_id = TextField(
+        required=False, allow_null=True, max_length=limits.MAX_RESPONSE_ID_CHARS
+    )
     metadata = MetadataField(required=False, allow_null=True)
     user = TextField(
         required=False, allow_null=True, allow_blank=True, max_length=limits.MAX_USER_CHARS
