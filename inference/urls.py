@@ -9,6 +9,7 @@ from inference.api.completions import Completions
 from inference.api.docs import ApiDocs
 from inference.api.embeddings import Embeddings, EngineEmbeddings
 from inference.api.fallback import UnknownPath
+from inference.api.generate import Generate, GenerateStream
 from inference.api.messages_api.views import Messages, MessageTokens
 from inference.api.model_list import ModelDetail, ModelList
 from inference.api.responses.views import ResponseDetail, Responses
@@ -40,5 +41,7 @@ urlpatterns: list[URLPattern] = [
     path("v1/responses/<str:response_id>", ResponseDetail.as_view(), name="api-response"),
     path("v1/messages", Messages.as_view(), name="api-messages"),
     path("v1/messages/count_tokens", MessageTokens.as_view(), name="api-message-tokens"),
+    path("generate", Generate.as_view(), name="api-generate"),
+    path("generate_stream", GenerateStream.as_view(), name="api-generate-stream"),
     re_path(r"^(?:api/)?v1(?:/|\Z)", UnknownPath.as_view(), name="api-unknown"),
 ]

@@ -26,8 +26,8 @@ class Narrator(Protocol):
         """Return what comes before any text."""
         ...
 
-    def say(self, text: str, scores: Sequence[TokenScore]) -> Sequence[Event]:
-        """Return what a piece of the answer adds."""
+    def say(self, pieces: Sequence[str], scores: Sequence[TokenScore]) -> Sequence[Event]:
+        """Return what tokens add; scores are those of all of them, or none."""
         ...
 
     def end(self, reason: FinishReason, usage: Usage) -> Sequence[Event]:
@@ -57,7 +57,7 @@ async def tell_whole(choices: Choices, narrator: Narrator) -> None:
     """
     (answer,) = await whole_answers(choices, 1)
     narrator.opening()
-    narrator.say(answer.text, answer.scores)
+    narrator.say(answer.score_texts if answer.scores else answer.pieces, answer.scores)
     narrator.end(answer.finish_reason or FinishReason.STOP, answer.usage or Usage(0, 0))
 
 
@@ -156,7 +156,8 @@ class Narration:
 
     async def _told(self, delta: Delta) -> bytes:
         scores = shown_scores(delta)
-        events = list(self.narrator.say(delta.text, scores)) if delta.text or scores else []
+        pieces = delta.pieces[: len(scores)] if scores else delta.pieces
+        events = list(self.narrator.say(pieces, scores)) if delta.text or scores else []
         if delta.is_last:
             self.usage = delta.usage or self.usage
             events += self.narrator.end(delta.finish_reason or FinishReason.STOP, self.usage)

@@ -1,7 +1,7 @@
 """Answers told as server-sent events."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from django.http import StreamingHttpResponse
@@ -17,7 +17,7 @@ DONE = b"data: [DONE]\n\n"
 PING = b": ping\n\n"  # a comment: keeps proxies from closing a quiet stream
 
 
-def event(data: dict[str, Any]) -> bytes:
+def event(data: Mapping[str, Any]) -> bytes:
     """Return one event with a JSON body."""
     return (
         b"data: " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"

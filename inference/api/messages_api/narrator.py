@@ -56,8 +56,13 @@ class MessageNarrator:
         """Return what comes before any block."""
         return [{"type": "message_start", "message": self.message | {"content": []}}]
 
-    def say(self, text: str, scores: Sequence[TokenScore]) -> list[Event]:  # noqa: ARG002
-        """Return what a piece of the answer adds to its blocks."""
+    def say(
+        self,
+        pieces: Sequence[str],
+        scores: Sequence[TokenScore],  # noqa: ARG002  (every narrator's signature)
+    ) -> list[Event]:
+        """Return what tokens add to the blocks."""
+        text = "".join(pieces)
         return self._parsed(Parsed(text) if self._parser is None else self._parser.feed(text))
 
     def end(self, reason: FinishReason, usage: Usage) -> list[Event]:

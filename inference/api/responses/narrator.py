@@ -77,8 +77,9 @@ class ResponseNarrator:
         """Return what comes before any item."""
         return [self._snapshot("response.created"), self._snapshot("response.in_progress")]
 
-    def say(self, text: str, scores: Sequence[TokenScore]) -> list[Event]:
-        """Return what a piece of the answer adds to its items."""
+    def say(self, pieces: Sequence[str], scores: Sequence[TokenScore]) -> list[Event]:
+        """Return what tokens add to the items."""
+        text = "".join(pieces)
         if self._parser is None:
             return self._text(text, scores)
         return self._parsed(self._parser.feed(text), scores)
