@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 
+from inference import client
 from inference.api import limits
+from inference.client import Tokens
 from inference.exceptions import ContextLengthExceededError
-from inference.generation import Delta, FinishReason, LikelyToken, TokenScore, Usage
+from inference.generation import Delta, Failure, FinishReason, LikelyToken, TokenScore, Usage
 from inference.models import LanguageModel
+from inference.requests import TokensRequest
 from tests.inference.api.conftest import events_of
 from tests.support.canned_client import spoken
 
@@ -259,3 +262,38 @@ async def test_a_hidden_model_does_not_exist(api):
 
     assert response.status_code == 404
     assert response.json()["error"]["code"] == "model_not_found"
+
+
+async def test_a_stream_of_the_prompt_alone_tells_no_token(api, models):
+    response = await complete(api, echo=True, stream=True, max_tokens=0)
+
+    *events, _ = await events_of(response)
+    choices = [json.loads(event.removeprefix(b"data: "))["choices"][0] for event in events]
+    assert "".join(choice["text"] for choice in choices) == "Say"
+    assert choices[-1]["finish_reason"] == "length"
+
+
+async def test_tokens_of_a_prompt_are_echoed_as_text(api, models, monkeypatch):
+    async def tokenize(request: TokensRequest) -> Tokens:
+        return Tokens(request.tokens, (), f"<{request.tokens}>", 99)
+
+    monkeypatch.setattr(client, "tokenize", tokenize)
+
+    response = await complete(api, prompt=[[1], [2]], echo=True)
+
+    texts = [choice["text"] for choice in response.json()["choices"]]
+    assert texts == ["<(1,)>Hello 世界", "<(2,)>Hello 世界"]
+
+
+async def test_an_answer_that_breaks_ends_a_stream_with_an_error(api, models):
+    broken = Failure(code="worker_lost", message="the worker is gone")
+    models.answers["parrot"] = [
+        Delta(0, ("Hel",)),
+        Delta(1, finish_reason=FinishReason.ERROR, failure=broken),
+    ]
+
+    response = await complete(api, stream=True)
+
+    events = await events_of(response)
+    assert json.loads(events[-1].removeprefix(b"data: "))["error"]["code"] == "worker_lost"
+    assert models.open_count == 0

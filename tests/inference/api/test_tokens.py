@@ -10,6 +10,7 @@ from django.test import AsyncClient
 from inference.api import limits
 from inference.demo_models import demo_model_folders
 from inference.in_process import ModelSpec, hold_model
+from inference.models import LanguageModel
 
 NAME = "demo-small"
 TEXT = "Good day, 世界!"
@@ -119,3 +120,13 @@ async def test_an_unknown_model_is_a_404(api):
     )
 
     assert response.status_code == 404
+
+
+async def test_a_hidden_model_is_checked_for_nobody(api):
+    await LanguageModel.objects.acreate(name=NAME, is_listed=False)
+    prompts = [{"model": NAME, "prompt": "Hi", "max_tokens": 1}]
+
+    checked = await post(api, "/api/v1/token_check", prompts=prompts)
+    cut = await post(api, "/tokenize", prompt="Hi")
+
+    assert (checked.status_code, cut.status_code) == (404, 404)
