@@ -8,8 +8,9 @@ import base64
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from inference.generation import FinishReason
+from inference.generation import FinishReason, GenerationRequest
 from inference.messages import ImagePart, Message, TextPart
+from inference.providers.call_writer import CallWriter
 from inference.providers.dialect import Piece
 from inference.providers.reading import count_at, usage_of
 from inference.providers.wire.faults import fault, fault_of_event
@@ -26,13 +27,48 @@ FINISH_REASONS = {
 
 def wire_message(message: Message) -> dict[str, Any]:
     """Return a message as the API wants it: a string, or parts with images as data URLs."""
-    if not message.parts:
-        return {"role": message.role.value, "content": message.content}
-    content = [
-        {"type": "text", "text": part.text} if isinstance(part, TextPart) else wire_image(part)
-        for part in message.parts
-    ]
-    return {"role": message.role.value, "content": content}
+    wire: dict[str, Any] = {"role": message.role.value, "content": message.content}
+    if message.parts:
+        wire["content"] = [
+            {"type": "text", "text": part.text} if isinstance(part, TextPart) else wire_image(part)
+            for part in message.parts
+        ]
+    if message.tool_calls:
+        wire["content"] = message.content or None
+        wire["tool_calls"] = [
+            {
+                "id": call.id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
+            for call in message.tool_calls
+        ]
+    if message.tool_call_id:
+        wire["tool_call_id"] = message.tool_call_id
+    return wire
+
+
+def wire_tools(request: GenerationRequest) -> dict[str, Any]:
+    """Return the fields that offer functions and, where the request forces a call, ask for it."""
+    if not request.tools:
+        return {}
+    wire: dict[str, Any] = {"tools": [dict(tool) for tool in request.tools]}
+    if not is_forced(request):
+        return wire
+    grammar = request.params.grammar or {}
+    names = [function["name"] for function in grammar["functions"]]
+    wire["tool_choice"] = "required"
+    if len(names) == 1:
+        wire["tool_choice"] = {"type": "function", "function": {"name": names[0]}}
+    elif grammar["most"] == 1:
+        wire["parallel_tool_calls"] = False
+    return wire
+
+
+def is_forced(request: GenerationRequest) -> bool:
+    """Tell whether a call must be made."""
+    grammar = request.params.grammar
+    return grammar is not None and grammar["type"] == "calls"
 
 
 def wire_image(image: ImagePart) -> dict[str, Any]:
@@ -44,10 +80,11 @@ def wire_image(image: ImagePart) -> dict[str, Any]:
     }
 
 
-def pieces_of(chunk: Mapping[str, Any]) -> Iterable[Piece]:
+def pieces_of(chunk: Mapping[str, Any], calls: CallWriter | None = None) -> Iterable[Piece]:
     """Yield what a chunk of a stream, or a whole completion, adds.
 
-    What a model thinks before it answers (`reasoning_content`) is not part of the answer.
+    What a model thinks before it answers (`reasoning_content`) is not part of the answer. Calls
+    of functions become text where there is a writer for them.
 
     Raises:
         ProviderError: the chunk is an error, or has not the documented shape.
@@ -59,7 +96,11 @@ def pieces_of(chunk: Mapping[str, Any]) -> Iterable[Piece]:
         for choice in choices[:1]:
             said = choice.get("delta") or choice.get("message") or {}
             text = said.get("content") or said.get("refusal") or ""
-            yield Piece(text=text_of(text), finish_reason=finish_reason_of(choice))
+            text, reason = text_of(text), finish_reason_of(choice)
+            if calls is not None:
+                text += calls.write(said.get("tool_calls") or ())
+                text += calls.close() if reason is not None else ""
+            yield Piece(text=text, finish_reason=reason)
         if usage := chunk.get("usage"):
             yield Piece(
                 usage=usage_of(

@@ -47,6 +47,7 @@ class Dialect(ABC):
         needs_key: whether the server answers nobody without a key.
         takes: our sampling parameters the server takes → their names there.
         takes_images: whether messages may hold images.
+        takes_tools: whether functions may be offered, and messages hold calls and results.
         takes_template_options: whether further names for the chat template can be sent.
         repeats_itself: whether each chunk tells all of the answer so far, so that many more bytes
             come than the answer has.
@@ -58,6 +59,7 @@ class Dialect(ABC):
     needs_key: ClassVar[bool] = True
     takes: ClassVar[Mapping[str, str]] = MappingProxyType({})
     takes_images: ClassVar[bool] = False
+    takes_tools: ClassVar[bool] = False
     takes_template_options: ClassVar[bool] = False
     repeats_itself: ClassVar[bool] = False
     options: ClassVar[Mapping[str, Check]] = MappingProxyType({})

@@ -35,6 +35,7 @@ class Mistral(OpenAIDialect):
     """Mistral's own platform; the option `safe_prompt` puts its safety prompt first."""
 
     default_url: ClassVar[str] = "https://api.mistral.ai/v1"
+    takes_tools: ClassVar[bool] = False  # its ids and choices of calls are its own
     takes: ClassVar[Mapping[str, str]] = MappingProxyType({**TAKEN_BY_ALL, "seed": "random_seed"})
     options: ClassVar[Mapping[str, Check]] = MappingProxyType({"safe_prompt": is_flag})
 

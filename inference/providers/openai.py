@@ -12,7 +12,13 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 from inference.generation import GenerationRequest
-from inference.providers.chat_completions import pieces_of, wire_message
+from inference.providers.call_writer import CallWriter
+from inference.providers.chat_completions import (
+    is_forced,
+    pieces_of,
+    wire_message,
+    wire_tools,
+)
 from inference.providers.dialect import (
     Check,
     Dialect,
@@ -58,6 +64,7 @@ class OpenAIDialect(Dialect):
 
     takes: ClassVar[Mapping[str, str]] = MappingProxyType(TAKEN_BY_ALL)
     takes_images: ClassVar[bool] = True
+    takes_tools: ClassVar[bool] = True
     options: ClassVar[Mapping[str, Check]] = MappingProxyType(
         {"stream": is_flag, "include_usage": is_flag}
     )
@@ -75,14 +82,15 @@ class OpenAIDialect(Dialect):
         """Yield the pieces of a chat completion, streamed or whole; see `Dialect.read`."""
         response.expect("text/event-stream", "application/json")
         if response.media_type == "application/json":
-            for piece in pieces_of(await response.json()):
+            for piece in pieces_of(await response.json(), CallWriter()):
                 yield piece
             return
+        calls = CallWriter()
         async with aclosing(response.events()) as events:
             async for event in events:
                 if event.data.strip() == DONE:
                     return
-                for piece in pieces_of(parse_object(event.data)):
+                for piece in pieces_of(parse_object(event.data), calls):
                     yield piece
 
     def address(self, server: Server) -> str:
@@ -138,7 +146,8 @@ def completion_body(
 ) -> dict[str, Any]:
     """Return model, messages and parameters of a chat completion; see `wire_params`."""
     taken = {ours: theirs for ours, theirs in takes.items() if ours not in ignores}
-    params = wire_params(request.params, server, takes=taken, ignores=ignores)
+    wanted = replace(request.params, grammar=None) if is_forced(request) else request.params
+    params = wire_params(wanted, server, takes=taken, ignores=ignores)
     if "logit_bias" in params:
         params["logit_bias"] = {str(token): bias for token, bias in params["logit_bias"]}
     if request.template_options:
@@ -146,6 +155,7 @@ def completion_body(
     return {
         "model": server.name_there,
         "messages": [wire_message(message) for message in request.messages],
+        **wire_tools(request),
         **params,
     }
 

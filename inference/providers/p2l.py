@@ -19,6 +19,7 @@ class P2L(OpenAIDialect):
     """The router; the model it chose goes to the log, never to the reader."""
 
     needs_key: ClassVar[bool] = False
+    takes_tools: ClassVar[bool] = False
 
     async def read(self, response: WireResponse) -> AsyncGenerator[Piece, None]:
         """Yield the pieces of an answer, the first with the chosen model; see `Dialect.read`."""

@@ -108,7 +108,10 @@ class RemoteSource:
         takes_images = self.server.takes_images and self._dialect.takes_images
         refused = {
             "prompt": request.prompt is not None and "continues no raw prompts",
-            "tools": bool(request.tools) and "calls no tools",
+            "tools": bool(request.tools) and not self._dialect.takes_tools and "calls no tools",
+            "tool_calls": any(entry.tool_calls or entry.tool_call_id for entry in request.messages)
+            and not self._dialect.takes_tools
+            and "takes no messages of tools",
             "messages": any(entry.images for entry in request.messages)
             and not takes_images
             and "takes no images",

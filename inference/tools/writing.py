@@ -28,9 +28,17 @@ def tools_text(tools: Iterable[Mapping[str, Any]]) -> str:
     return INTRODUCTION.format(functions="\n".join(lines))
 
 
+CALL_END = "}\n</tool_call>"
+
+
+def call_opening(name: str) -> str:
+    """Return what stands in front of a call's arguments in the canonical format."""
+    return f'<tool_call>\n{{"name": {json.dumps(name)}, "arguments": '
+
+
 def call_text(name: str, arguments: str) -> str:
     """Return a call in the canonical format; `arguments` is JSON as text."""
-    return f'<tool_call>\n{{"name": {json.dumps(name)}, "arguments": {arguments}}}\n</tool_call>'
+    return call_opening(name) + arguments + CALL_END
 
 
 def as_plain_talk(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]]) -> list[Message]:

@@ -7,9 +7,12 @@ import pytest
 
 from inference.exceptions import InvalidRequestError, ProviderError
 from inference.generation import FinishReason, GenerationRequest, SamplingParams, Usage
-from inference.messages import ImagePart, Message, Role, TextPart
+from inference.messages import ImagePart, Message, Role, TextPart, ToolCall
 from inference.providers.dialects import DIALECTS, dialect_named
 from inference.providers.stop_cut import StopCut
+from inference.tools.formats import tool_format
+from inference.tools.parser import CallParser
+from inference.tools.use import ToolUse
 from tests.support.wire_server import Canned, WireServer, a_request, a_server, ask, sse
 
 FAMILY = ["openai", "openai_compatible", "vllm", "sglang", "llama_cpp", "tgi_messages", "azure"]
@@ -174,17 +177,66 @@ async def test_options_of_a_chat_template_go_where_they_are_understood(wire: Wir
 
 
 @pytest.mark.parametrize(
-    ("fields", "words"),
+    ("dialect", "fields", "words"),
     [
-        ({"messages": (), "prompt": "Once upon"}, "continues no raw prompts"),
-        ({"tools": ({"type": "function"},)}, "calls no tools"),
+        ("openai", {"messages": (), "prompt": "Once upon"}, "continues no raw prompts"),
+        ("mistral", {"tools": ({"type": "function"},)}, "calls no tools"),
+        ("cohere", {"messages": (Message(Role.TOOL, "3", tool_call_id="1"),)}, "of tools"),
     ],
 )
 async def test_what_no_answer_of_a_conversation_is_gets_refused(
-    wire: WireServer, fields: dict[str, object], words: str
+    wire: WireServer, dialect: str, fields: dict[str, object], words: str
 ) -> None:
     with pytest.raises(InvalidRequestError, match=words):
-        await ask(a_server("openai", wire.url), replace(a_request(), **fields))
+        await ask(a_server(dialect, wire.url), replace(a_request(), **fields))
+
+
+ADD = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
+GO = {"type": "function", "function": {"name": "go", "parameters": {"type": "object"}}}
+
+
+def called(index: int, arguments: str, name: str | None = None) -> dict[str, object]:
+    entry = {"index": index, "function": {"arguments": arguments, "name": name}}
+    return {"choices": [{"index": 0, "delta": {"tool_calls": [entry]}}]}
+
+
+async def test_calls_of_functions_come_as_models_here_write_them(wire: WireServer) -> None:
+    begun = [called(0, "", "add"), called(0, '{"a": '), called(0, "1}")]
+    wire.answer(Canned([sse(*begun, called(1, "", "go"), chunk(finish_reason="tool_calls"))]))
+    call = ToolCall("c1", "add", "{}")
+    talk = (
+        *a_request("Hi").messages,
+        Message(Role.ASSISTANT, "", tool_calls=(call,)),
+        Message(Role.TOOL, "3", tool_call_id="c1"),
+    )
+
+    told = await ask(a_server("vllm", wire.url), GenerationRequest("m", talk, tools=(ADD, GO)))
+
+    parser = CallParser(tool_format("hermes"))
+    deltas = [*parser.feed(told.text).calls, *parser.finish().calls]
+    assert told.finish_reason is FinishReason.STOP
+    assert [delta.name for delta in deltas if delta.name] == ["add", "go"]
+    assert [delta.arguments for delta in deltas if delta.arguments] == ['{"a": 1}', "{}"]
+    sent = wire.heard[0].json
+    assert sent["tools"] == [ADD, GO]
+    assert "tool_choice" not in sent
+    assert sent["messages"][1]["tool_calls"][0]["id"] == sent["messages"][2]["tool_call_id"] == "c1"
+
+
+@pytest.mark.parametrize(
+    ("name", "choice"),
+    [("", "required"), ("go", {"type": "function", "function": {"name": "go"}})],
+)
+async def test_a_call_that_must_be_made_is_asked_for(
+    wire: WireServer, name: str, choice: object
+) -> None:
+    wire.answer(Canned([STREAM]))
+    use = ToolUse((ADD, GO), is_forced=True, forced_name=name)
+    params = use.applied_to(SamplingParams(), tool_format("hermes"))
+
+    await ask(a_server("openai", wire.url), replace(a_request(), params=params, tools=use.tools))
+
+    assert wire.heard[0].json["tool_choice"] == choice
 
 
 async def test_thoughts_are_not_part_of_the_answer(wire: WireServer) -> None:
