@@ -52,10 +52,11 @@ def test_the_python_examples_print_what_they_say(
             exec(compile(example, "docs/guides/api.md", "exec"), names)
         printed.append(output.getvalue().strip())
 
-    france, size, call, choice, similarities, likelihood = printed
+    france, size, call, choice, similarities, likelihood, responses = printed
     assert "Paris" in france
     assert size in {"small", "large"}
     assert call.startswith("add {")
     assert choice in {"yes", "no"}
     assert similarities.startswith("[[")
     assert float(likelihood) < 0
+    assert "Paris" in responses
