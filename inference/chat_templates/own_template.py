@@ -1,5 +1,6 @@
 """The chat template that a tokenizer brings."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -49,9 +50,18 @@ def render_own(
     messages, begun = split_begun(messages, add_generation_prompt=add_generation_prompt)
 
     def render(chosen: Sequence[Message]) -> str:
+        written = template_messages(source, chosen, image_marker)
+        try:
+            return write(written)
+        except InvalidRequestError:
+            if not any(message.tool_calls for message in chosen):
+                raise
+            return write([_with_text_arguments(message) for message in written])
+
+    def write(written: Sequence[Mapping[str, Any]]) -> str:
         return render_source(
             source,
-            messages=template_messages(source, chosen, image_marker),
+            messages=written,
             add_generation_prompt=add_generation_prompt,
             **names,
             **special,
@@ -72,6 +82,21 @@ def _fold_system(messages: Sequence[Message]) -> list[Message]:
         return list(messages)
     system, first, *rest = messages
     return [first.preceded_by(system.content), *rest]
+
+
+def _with_text_arguments(message: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a message with the arguments of its calls as text, which some templates expect."""
+    calls = [
+        {**call, "function": {**call["function"], "arguments": _as_text(call["function"])}}
+        for call in message.get("tool_calls", ())
+    ]
+    return {**message, "tool_calls": calls} if calls else dict(message)
+
+
+def _as_text(function: Mapping[str, Any]) -> str:
+    arguments = function["arguments"]
+    text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+    return str(text)
 
 
 def _texts(special_tokens: Mapping[str, Any]) -> list[tuple[str, Any]]:

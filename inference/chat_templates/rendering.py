@@ -16,7 +16,7 @@ from inference.chat_templates.own_template import own_template, render_own
 from inference.exceptions import InvalidRequestError
 from inference.messages import Message, Role, ToolCall
 from inference.tools.formats import CANONICAL, format_of_template
-from inference.tools.writing import as_plain_talk, with_short_ids
+from inference.tools.writing import as_plain_talk, with_short_ids, with_single_calls
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ def render_prompt(
         safe = as_plain_talk(safe, tools)
     else:
         names |= {"tools": tools} if tools else {}
+        safe = with_single_calls(safe) if form.is_single else safe
         safe = with_short_ids(safe, form.call_id_chars) if form.call_id_chars else safe
     if template is None and own is not None:
         text = render_own(

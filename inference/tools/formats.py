@@ -29,6 +29,7 @@ class ToolFormat:
         ignored: texts around calls that say nothing.
         is_special: whether the texts are special tokens, which must be shown to be read.
         call_id_chars: length of the ids of calls that the chat template insists on; 0 for any.
+        is_single: whether the chat template refuses messages with several calls.
         grammar: how a call is forced, see `inference.grammars`; None where it is forced in the
             canonical format.
     """
@@ -45,6 +46,7 @@ class ToolFormat:
     ignored: tuple[str, ...] = ()
     is_special: bool = False
     call_id_chars: int = 0
+    is_single: bool = False
     grammar: Mapping[str, str] | None = field(default=None, hash=False)
 
     @property

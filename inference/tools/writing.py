@@ -5,6 +5,7 @@ The system text lists the functions as JSON, one a line, and asks for the canoni
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from inference.messages import Message, Role, ToolCall
@@ -84,6 +85,24 @@ def with_short_ids(messages: Iterable[Message], length: int) -> list[Message]:
         )
         for message in messages
     ]
+
+
+def with_single_calls(messages: Sequence[Message]) -> list[Message]:
+    """Return the conversation with every call in a message of its own, its result behind it."""
+    results = {entry.tool_call_id: entry for entry in messages if entry.role is Role.TOOL}
+    talk: list[Message] = []
+    moved: set[str] = set()
+    for message in messages:
+        if len(message.tool_calls) < 2:
+            talk += [] if message.tool_call_id in moved else [message]
+            continue
+        for place, call in enumerate(message.tool_calls):
+            content = "" if place else message.content
+            talk.append(replace(message, content=content, tool_calls=(call,)))
+            if call.id in results:
+                talk.append(results[call.id])
+                moved.add(call.id)
+    return talk
 
 
 def _spoken(message: Message) -> Message:

@@ -17,6 +17,7 @@ UNKNOWN = (
     "<tool_call><function=name> {{ tools }}",  # XML, which nothing here reads
     "<tool_call>name <arg_key> {{ tools }}",
     "the word tools alone",
+    '<|tool_call|>[{"name": …, "parameters": …}] {{ tools }}',
 )
 
 

@@ -1,6 +1,7 @@
 """Tools reach models that know them, and those that do not."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -99,3 +100,23 @@ def test_call_ids_have_the_length_a_template_insists_on() -> None:
 def test_other_options_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(InvalidRequestError):
         render_prompt(byte_tokenizer(chat_template=KNOWING), [ASKED], options=options)
+
+
+def test_a_template_that_adds_arguments_to_a_text_gets_them_as_text() -> None:
+    template = KNOWING.replace("call.function.arguments.a", "'=' + call.function.arguments")
+
+    text = render_prompt(byte_tokenizer(chat_template=template), TALK, tools=[ADD]).text
+
+    assert 'add:={"a": 1}' in text
+
+
+def test_calls_stand_alone_where_a_template_takes_one_at_a_time() -> None:
+    template = KNOWING.replace("<tool_call>", '{"name": function name, "parameters": …}')
+    both = replace(CALLED, tool_calls=(CALL, replace(CALL, id="call_2", arguments='{"a": 2}')))
+    other = replace(HEARD, content="4", tool_call_id="call_2")
+
+    text = render_prompt(
+        byte_tokenizer(chat_template=template), [ASKED, both, HEARD, other], tools=[ADD]
+    ).text
+
+    assert text.endswith("[assistant]add:1[tool]3(call_1)[assistant]add:2[tool]4(call_2)")
