@@ -46,7 +46,8 @@ async def _nothing() -> None:
 def named_event(data: Event) -> bytes:
     """Return an event under the name that its `type` says."""
     body = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return f"event: {data['type']}\ndata: {body}\n\n".encode()
+    # Half a surrogate pair in what is repeated of the request stays the escape it came as.
+    return f"event: {data['type']}\ndata: {body}\n\n".encode(errors="backslashreplace")
 
 
 async def tell_whole(choices: Choices, narrator: Narrator) -> None:

@@ -5,6 +5,7 @@ is not asked for in time is gone. Whoever has the key that made a response may r
 made without a key belongs to those who know its id, 128 random bits.
 """
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -51,15 +52,18 @@ class StoredResponse:
 
     def packed(self) -> bytes:
         """Return all of it as bytes."""
+        # JSON of a program may hold numbers and texts that msgpack cannot.
+        texts = [json.dumps(self.response), json.dumps(self.items)]
         messages = [message.as_dict() for message in self.messages]
-        packed: bytes = msgpack.packb([self.owner, self.response, list(self.items), messages])
+        packed: bytes = msgpack.packb([self.owner, *texts, messages])
         return packed
 
     @classmethod
     def unpacked(cls, packed: bytes) -> "StoredResponse":
         """Read what `packed` wrote."""
         owner, response, items, messages = msgpack.unpackb(packed)
-        return cls(owner, response, items, tuple(map(Message.from_dict, messages)))
+        said = tuple(map(Message.from_dict, messages))
+        return cls(owner, json.loads(response), json.loads(items), said)
 
 
 def owner_of(request: Request) -> str:

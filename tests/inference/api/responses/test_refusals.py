@@ -1,9 +1,11 @@
 """What `/v1/responses` refuses, by name."""
 
+import json
 from typing import Any
 
 import pytest
 
+from tests.inference.api.conftest import events_of
 from tests.inference.api.responses.test_openai_client import PIXEL, WEATHER
 
 
@@ -100,3 +102,23 @@ async def test_a_response_of_nobody_is_not_found(api):
 
     assert response.status_code == 404
     assert response.json()["error"]["code"] == "response_not_found"
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+async def test_what_no_wire_can_hold_breaks_nothing(api, is_streamed):
+    odd = {"id": "\ud800", "size": 10**30, "role": "user", "content": "Hi"}
+    fields = {"model": "parrot", "input": [odd], "tools": [WEATHER | {"note": "\ud800"}]}
+
+    response = await api.post(
+        "/v1/responses",
+        data=json.dumps(fields | {"stream": is_streamed}),
+        content_type="application/json",
+    )
+
+    assert response.status_code == 200
+    if is_streamed:
+        last = (await events_of(response))[-1].split(b"\ndata: ")[1]
+        response_id = json.loads(last)["response"]["id"]
+    else:
+        response_id = response.json()["id"]
+    assert (await api.get(f"/v1/responses/{response_id}")).status_code == 200
