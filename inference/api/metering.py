@@ -20,8 +20,8 @@ logger = logging.getLogger(__name__)
 
 # How long a model that was told to stop may take to say what it has counted.
 CUT_PATIENCE_S = 10.0
-# Threads of their own, for the request whose thread Django lends may be over already.
-WRITERS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="metering")
+# A thread of its own, with one connection: the request whose thread Django lends may be over.
+WRITER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="metering")
 _METER: ContextVar["Meter | None"] = ContextVar("meter", default=None)
 _running: set[asyncio.Task[None]] = set()
 
@@ -64,7 +64,7 @@ class Meter:
         self._holder_count -= 1
         if self._holder_count == 0:
             loop = asyncio.get_running_loop()
-            await asyncio.shield(loop.run_in_executor(WRITERS, self._write))
+            await asyncio.shield(loop.run_in_executor(WRITER, self._write))
 
     def _write(self) -> None:
         close_old_connections()

@@ -1,11 +1,17 @@
 """A canned model behind the real API."""
 
+import time
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connections
 from django.test import AsyncClient
 
+from inference import rate_limit
+from inference.api.metering import WRITER
 from tests.support.canned_client import CannedClient, spoken
 
 
@@ -18,8 +24,14 @@ def models(monkeypatch: pytest.MonkeyPatch) -> CannedClient:
 
 
 @pytest.fixture
-def api(models: CannedClient, transactional_db: None) -> AsyncClient:
-    return AsyncClient()
+def api(
+    models: CannedClient, transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[AsyncClient]:
+    # No minute ends while a test counts what is done in one.
+    now_s = time.time()
+    monkeypatch.setattr(rate_limit, "time", SimpleNamespace(time=lambda: now_s))
+    yield AsyncClient()
+    WRITER.submit(connections.close_all).result()
 
 
 @pytest.fixture
