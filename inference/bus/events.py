@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgpack
 
+from inference.exceptions import InvalidRequestError
 from inference.generation import Delta, Failure, FinishReason, TokenScore, Usage
 from inference.requests import AnyRequest, read_request
 
@@ -114,8 +115,17 @@ def unpack_events(data: bytes) -> list[Event]:
 
 
 def pack_request(request: AnyRequest) -> bytes:
-    """Return a request as the bus keeps it."""
-    packed: bytes = msgpack.packb(request.as_dict())
+    """Return a request as the bus keeps it.
+
+    Raises:
+        InvalidRequestError: something in it, such as a schema, cannot be written down.
+    """
+    try:
+        packed: bytes = msgpack.packb(request.as_dict())
+    except (OverflowError, UnicodeEncodeError) as error:
+        raise InvalidRequestError(
+            "the request holds a number of more than 64 bits, or half a surrogate pair"
+        ) from error
     return packed
 
 

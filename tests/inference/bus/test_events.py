@@ -3,9 +3,11 @@
 from dataclasses import asdict
 
 import msgpack
+import pytest
 
 from inference.bus.events import Heartbeat, Tally, pack_request, unpack_request
-from inference.generation import GenerationRequest
+from inference.exceptions import InvalidRequestError
+from inference.generation import GenerationRequest, SamplingParams
 from inference.messages import ImagePart, Message, Role, TextPart
 
 
@@ -33,3 +35,13 @@ def test_a_request_keeps_its_images_on_the_way() -> None:
     request = GenerationRequest("m", (message, Message(Role.ASSISTANT, "A cat.")))
 
     assert unpack_request(pack_request(request)) == request
+
+
+@pytest.mark.parametrize("limit", [10**30, "\ud800"])
+def test_a_request_that_cannot_be_written_down_is_refused(limit: int | str) -> None:
+    schema = {"type": "integer", "maximum": limit}
+    params = SamplingParams(grammar={"type": "json_schema", "schema": schema})
+    request = GenerationRequest(model="m", prompt="x", params=params)
+
+    with pytest.raises(InvalidRequestError, match="64 bits"):
+        pack_request(request)
