@@ -5,6 +5,7 @@ import io
 from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
@@ -53,6 +54,12 @@ class BoardSerializer(serializers.Serializer[Any]):
     models = LineSerializer(many=True)
 
 
+class UnknownBoardSerializer(serializers.Serializer[Any]):
+    """What is said of a board or a format that does not exist."""
+
+    detail = serializers.CharField()
+
+
 class CSVRenderer(BaseRenderer):
     """Writes a board as CSV, one line a model."""
 
@@ -90,7 +97,12 @@ class LeaderboardView(APIView):
             OpenApiParameter("board", enum=[board.value for board in Board], default="overall"),
             OpenApiParameter("format", enum=["json", "csv"], default="json"),
         ],
-        responses=BoardSerializer,
+        responses={
+            (200, "application/json"): BoardSerializer,
+            (200, "text/csv"): OpenApiTypes.STR,
+            (404, "application/json"): UnknownBoardSerializer,
+            (404, "text/csv"): OpenApiTypes.STR,
+        },
     )
     def get(self, request: Request) -> Response:
         """Return a board: ratings, 95% intervals, rank intervals and votes."""

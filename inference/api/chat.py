@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import cast
 
 from django.http import HttpResponseBase, JsonResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
@@ -28,8 +27,7 @@ class ChatCompletions(ModelView):
     @extend_schema(
         operation_id="createChatCompletion",
         request=ChatCompletionSerializer,
-        responses=schema.answers(schema.CompletionObject, takes_body=True)
-        | {(200, "text/event-stream"): OpenApiTypes.STR},
+        responses=schema.answers(schema.CompletionObject, takes_body=True) | schema.EVENTS,
     )
     async def post(self, request: Request) -> HttpResponseBase:
         """Answer a conversation.

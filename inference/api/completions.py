@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import cast
 
 from django.http import HttpResponseBase, JsonResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
@@ -32,8 +31,7 @@ class Completions(ModelView):
     @extend_schema(
         operation_id="createCompletion",
         request=CompletionSerializer,
-        responses=schema.answers(schema.TextCompletionObject, takes_body=True)
-        | {(200, "text/event-stream"): OpenApiTypes.STR},
+        responses=schema.answers(schema.TextCompletionObject, takes_body=True) | schema.EVENTS,
         examples=[
             schema.example("A prompt", model="demo-large", prompt="Once upon a time", max_tokens=32)
         ],

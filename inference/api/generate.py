@@ -6,7 +6,6 @@ from typing import Any, cast
 
 from asgiref.sync import async_to_sync
 from django.http import HttpResponseBase, JsonResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -63,10 +62,8 @@ class Generate(ModelView):
         operation_id="generateText",
         request=GenerateSerializer,
         responses=schema.answers(GenerateObject, takes_body=True, error=GenerateErrorBody)
-        | {
-            (200, "text/event-stream"): OpenApiTypes.STR,
-            (422, "application/json"): GenerateErrorBody,
-        },
+        | schema.EVENTS
+        | {(422, "application/json"): GenerateErrorBody},
         examples=[schema.example("A prompt", model="demo-large", inputs="Once upon a time")],
     )
     async def post(self, request: Request) -> HttpResponseBase:
@@ -91,10 +88,8 @@ class GenerateStream(Generate):
         operation_id="generateTextStream",
         request=GenerateSerializer,
         responses=schema.answers(GenerateObject, takes_body=True, error=GenerateErrorBody)
-        | {
-            (200, "text/event-stream"): OpenApiTypes.STR,
-            (422, "application/json"): GenerateErrorBody,
-        },
+        | schema.EVENTS
+        | {(422, "application/json"): GenerateErrorBody},
     )
     async def post(self, request: Request) -> HttpResponseBase:
         """Continue a raw prompt as server-sent events; the last one has the whole text."""

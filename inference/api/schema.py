@@ -25,6 +25,17 @@ class ErrorBody(serializers.Serializer[Any]):
     error = ErrorDetail()
 
 
+class EventObject(serializers.Serializer[Any]):
+    """One server-sent event; OpenAPI before 3.2 describes a stream by what each event is."""
+
+    event = serializers.CharField(required=False, help_text="Its kind, where the protocol has any.")
+    data = serializers.CharField(help_text="JSON, or `[DONE]` at the end of OpenAI's streams.")
+
+
+EVENTS = {(HTTPStatus.OK.value, "text/event-stream"): EventObject}
+"""The other form of a success, where `stream` is true."""
+
+
 class ModelObject(serializers.Serializer[Any]):
     """A model that can be asked now."""
 
@@ -197,6 +208,7 @@ def answers(
     """Return the statuses of a view with their bodies; `takes_body` adds what a body can cause."""
     statuses = [
         HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
         HTTPStatus.NOT_FOUND,
         HTTPStatus.TOO_MANY_REQUESTS,
         HTTPStatus.INTERNAL_SERVER_ERROR,

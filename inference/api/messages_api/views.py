@@ -3,7 +3,6 @@
 from typing import cast
 
 from django.http import HttpResponseBase, JsonResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
@@ -53,7 +52,7 @@ class Messages(MessageView):
         operation_id="createMessage",
         request=CreateMessageSerializer,
         responses=schema.answers(MessageObject, takes_body=True, error=MessageErrorBody)
-        | {(200, "text/event-stream"): OpenApiTypes.STR},
+        | schema.EVENTS,
         examples=[
             schema.example("A question", model="demo-large", max_tokens=64, messages=[EXAMPLE_TURN])
         ],

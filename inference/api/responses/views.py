@@ -7,7 +7,6 @@ from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.http import HttpResponseBase, JsonResponse
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 
@@ -63,8 +62,7 @@ class Responses(ModelView):
     @extend_schema(
         operation_id="createResponse",
         request=ResponseSerializer,
-        responses=schema.answers(ResponseObject, takes_body=True)
-        | {(200, "text/event-stream"): OpenApiTypes.STR},
+        responses=schema.answers(ResponseObject, takes_body=True) | schema.EVENTS,
         examples=[schema.example("A question", model="demo-large", input="What is a fable?")],
     )
     async def post(self, request: Request) -> HttpResponseBase:
