@@ -29,7 +29,9 @@ class EventObject(serializers.Serializer[Any]):
     """One server-sent event; OpenAPI before 3.2 describes a stream by what each event is."""
 
     event = serializers.CharField(required=False, help_text="Its kind, where the protocol has any.")
-    data = serializers.CharField(help_text="JSON, or `[DONE]` at the end of OpenAI's streams.")
+    data = serializers.CharField(  # type: ignore[assignment]  # the standard has this name
+        help_text="JSON, or `[DONE]` at the end of OpenAI's streams."
+    )
 
 
 EVENTS = {(HTTPStatus.OK.value, "text/event-stream"): EventObject}
