@@ -16,6 +16,7 @@ RANGES: dict[str, Range] = {
     "top_k": Range(-1, 1_000_000),
     "min_p": Range(0.0, 1.0),
     "max_tokens": Range(1, 1_000_000),
+    "min_tokens": Range(0, 1_000_000),
     "max_completion_tokens": Range(1, 1_000_000),
     "repetition_penalty": Range(0.01, 2.0),
     "presence_penalty": Range(-2.0, 2.0),

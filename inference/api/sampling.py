@@ -21,6 +21,9 @@ SAMPLING_FIELDS = (
     "seed",
     "ignore_eos",
     "logit_bias",
+    "min_tokens",
+    "skip_special_tokens",
+    "spaces_between_special_tokens",
 )
 
 
@@ -52,6 +55,9 @@ class SamplingSerializer(GrammarSerializer):
     logit_bias = LogitBiasField(required=False, allow_null=True)
     seed = WholeNumberField("seed", help_text="The answer with index i is drawn with seed + i.")
     ignore_eos = FlagField()
+    min_tokens = WholeNumberField("min_tokens")
+    skip_special_tokens = FlagField()
+    spaces_between_special_tokens = FlagField()
     n = WholeNumberField("n")
     stream = FlagField()
     stream_options = StreamOptionsSerializer(required=False, allow_null=True)

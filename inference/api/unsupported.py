@@ -3,6 +3,20 @@
 from collections.abc import Mapping
 from typing import Any
 
+# Fields of vLLM's server that would change the answer, and what each may hold without doing so.
+NEUTRAL_IN_VLLM: dict[str, tuple[Any, ...]] = {
+    "use_beam_search": (False,),
+    "length_penalty": (1,),
+    "bad_words": ([],),
+    "allowed_token_ids": ([],),
+    "include_stop_str_in_output": (False,),
+    "prompt_logprobs": (),
+    "truncate_prompt_tokens": (),
+    "return_tokens_as_token_ids": (False,),
+    "return_token_ids": (False,),
+    "guided_whitespace_pattern": (),
+}
+
 # What each field may hold without changing the answer; any other value is refused by name.
 NEUTRAL_VALUES: dict[str, tuple[Any, ...]] = {
     "functions": ([],),
@@ -15,13 +29,17 @@ NEUTRAL_VALUES: dict[str, tuple[Any, ...]] = {
     "echo": (False,),
     "suffix": ("",),
     "chat_template": (),
+    "add_generation_prompt": (True,),
+    "continue_final_message": (False,),
+    "documents": ([],),
+    **NEUTRAL_IN_VLLM,
 }
 
 # Likewise for the raw prompts of `/v1/completions`.
 NEUTRAL_IN_COMPLETIONS: dict[str, tuple[Any, ...]] = {
     "suffix": ("",),
-    "use_beam_search": (False,),
     "prompt_embeds": (),
+    **NEUTRAL_IN_VLLM,
 }
 
 # Accepted and without effect: they concern OpenAI's own house, or help where they can.

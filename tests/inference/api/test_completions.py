@@ -7,6 +7,7 @@ import pytest
 
 from inference import client
 from inference.api import limits
+from inference.api.unsupported import NEUTRAL_IN_COMPLETIONS
 from inference.client import Tokens
 from inference.exceptions import ContextLengthExceededError
 from inference.generation import Delta, Failure, FinishReason, LikelyToken, TokenScore, Usage
@@ -212,7 +213,8 @@ BAD_FIELDS = [
     ("echo", {"echo": 1}),
     ("stop", {"stop": ["x"] * 100_000}),
     ("suffix", {"suffix": "tail"}),
-    ("use_beam_search", {"use_beam_search": True}),
+    *[(name, {name: ["something"]}) for name in sorted(NEUTRAL_IN_COMPLETIONS.keys() - {"suffix"})],
+    ("min_tokens", {"min_tokens": -1}),
     ("guided_regex", {"guided_regex": "a", "guided_json": {}}),
     ("guided_regex", {"guided_regex": 7}),
     ("guided_choice", {"guided_choice": []}),
@@ -297,3 +299,11 @@ async def test_an_answer_that_breaks_ends_a_stream_with_an_error(api, models):
     events = await events_of(response)
     assert json.loads(events[-1].removeprefix(b"data: "))["error"]["code"] == "worker_lost"
     assert models.open_count == 0
+
+
+async def test_vllms_sampling_fields_reach_the_model(api, models):
+    response = await complete(api, min_tokens=3, skip_special_tokens=False, length_penalty=1.0)
+
+    assert response.status_code == 200
+    params = models.requests[0].params
+    assert (params.min_tokens, params.skip_special_tokens) == (3, False)
