@@ -9,7 +9,7 @@ import torch
 import transformers
 
 from benchmarks.peers.job import Job
-from benchmarks.report import list_of, options_parser
+from benchmarks.report import list_of, options_parser, positive
 from benchmarks.shapes import SHAPES, saved_model
 
 DTYPES = ("float32", "bfloat16")
@@ -56,14 +56,6 @@ def engine_parser(description: str | None) -> argparse.ArgumentParser:
         help="where models, peers' environments and logs go (var/peers)",
     )
     return parser
-
-
-def positive(text: str) -> int:
-    """Read a number of at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is below 1")
-    return number
 
 
 def parse_engine_options(

@@ -25,6 +25,14 @@ def parse_options(description: str | None, arguments: Sequence[str] | None) -> a
     return options_parser(description).parse_args(arguments)
 
 
+def positive(text: str) -> int:
+    """Read a number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is below 1")
+    return number
+
+
 def list_of(kind: Callable[[str], Any], allowed: Collection[Any] = ()) -> Callable[[str], Any]:
     """Return a reader of an option's comma-separated values, for `type=` of an argument."""
 

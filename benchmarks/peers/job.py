@@ -168,11 +168,11 @@ def read_job(text: str) -> Job:
 
 def cpu_seconds() -> float:
     """Return the CPU time of this process and, where the system tells, its living children."""
-    return time.process_time() + sum(_cpu_seconds_of(child) for child in _children_of(os.getpid()))
+    return time.process_time() + sum(cpu_seconds_of(child) for child in _children_of(os.getpid()))
 
 
-def _cpu_seconds_of(process: int) -> float:
-    """CPU time of another process and its children; 0 where it has just ended."""
+def cpu_seconds_of(process: int) -> float:
+    """Return the CPU time of a process and its living children; 0 where it has just ended."""
     try:
         stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
     except OSError:
@@ -180,7 +180,7 @@ def _cpu_seconds_of(process: int) -> float:
     # The name in brackets may hold anything; user and system time are fields 14 and 15.
     user, system = stat.rpartition(")")[2].split()[11:13]
     own_s = (int(user) + int(system)) / TICKS_PER_S
-    return own_s + sum(_cpu_seconds_of(child) for child in _children_of(process))
+    return own_s + sum(cpu_seconds_of(child) for child in _children_of(process))
 
 
 def _children_of(process: int) -> list[int]:
