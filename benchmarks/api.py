@@ -10,12 +10,13 @@ processes; CPU time is that of the one that speaks HTTP, and of all that it need
 
 import argparse
 import asyncio
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.api_load import SilentReaders, all_readings
+from benchmarks.api_load import BrokenAnswerError, SilentReaders, all_readings
 from benchmarks.api_rows import IdleRow, Row, Unavailable, ratios_of, row_of
 from benchmarks.api_script import TOKENS_PER_S
 from benchmarks.api_servers import FASTCHAT, OWN, Server, running_server
@@ -88,16 +89,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows: list[Row] = []
     idle: list[IdleRow] = []
     missing: list[Unavailable] = []
-    for name in (*options.servers, *options.peers):
-        home = options.peers_home
-        try:
-            with running_server(name, "paced", home) as server:
-                rows.append(asyncio.run(measure(name, server, bare, said, options.repetitions)))
-            with running_server(name, "silent", home) as server:
-                idle.append(asyncio.run(hold(name, server, options.idle, options.idle_seconds)))
-        except PeerUnavailableError as error:
-            missing.append(Unavailable(name, error.reason))
-            print(f"not measured: {error}")
+    with tempfile.TemporaryDirectory() as folder:
+        places = Path(folder), options.peers_home
+        for name in (*options.servers, *options.peers):
+            try:
+                with running_server(name, "paced", *places) as server:
+                    rows.append(asyncio.run(measure(name, server, bare, said, options.repetitions)))
+                with running_server(name, "silent", *places) as server:
+                    idle.append(asyncio.run(hold(name, server, options.idle, options.idle_seconds)))
+            except (PeerUnavailableError, BrokenAnswerError) as error:
+                missing.append(Unavailable(name, str(error)))
+                print(f"not measured: {error}")
     for table in ([bare, *rows], idle):
         print(table_of([asdict(row) for row in table]), end="\n\n")
     print(*ratios_of(rows, idle), sep="\n")

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import quantiles
+
+import numpy as np
 
 from benchmarks.api_script import Reading
 from inference.providers.scripted import split_tokens
@@ -101,15 +102,15 @@ def row_of(
 
 
 def percentiles(values: Sequence[float]) -> tuple[float, float]:
-    """Return the 50th and the 95th percentile of two or more times, from seconds to ms."""
-    cuts = quantiles(values, n=100, method="inclusive")
-    return cuts[49] * MS, cuts[94] * MS
+    """Return the 50th and the 95th percentile of one or more times, from seconds to ms."""
+    middle_s, late_s = np.percentile(values, [50, 95])
+    return float(middle_s) * MS, float(late_s) * MS
 
 
 def ratios_of(rows: Sequence[Row], idle: Sequence[IdleRow]) -> Iterator[str]:
     """Yield a line for each server after the first: its costs in units of the first one's."""
-    first, *others = rows
-    for other in others:
+    for other in rows[1:]:
+        first = rows[0]
         yield (
             f"{other.server}: {other.web_cpu_us / first.web_cpu_us:.1f}x the CPU time of"
             f" {first.server} for a token in the web process,"

@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.api_script import MODEL, VARIABLE
-from benchmarks.peers.catalog import PEERS
+from benchmarks.peers.catalog import FASTCHAT_API
 from benchmarks.peers.environments import PeerUnavailableError, python_of
 from benchmarks.peers.job import cpu_seconds_of
 
@@ -56,17 +55,16 @@ class Server:
 
 
 @contextmanager
-def running_server(name: str, script: str, peers_home: Path) -> Iterator[Server]:
-    """Run a server that answers with a script, its state and logs in a folder of its own.
+def running_server(name: str, script: str, folder: Path, peers_home: Path) -> Iterator[Server]:
+    """Run a server that answers with a script; servers may share the folder of state and logs.
 
     Raises:
         PeerUnavailableError: it cannot be installed, or does not start.
     """
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory())
-        crew = Crew(name, Path(folder), stack)
+        crew = Crew(name, folder, stack)
         if name == FASTCHAT:
-            yield _fastchat(crew, script, python_of(PEERS[FASTCHAT], peers_home))
+            yield _fastchat(crew, script, python_of(FASTCHAT_API, peers_home))
         else:
             yield _own(crew, script)
 
@@ -130,10 +128,11 @@ def _own(crew: Crew, script: str) -> Server:
             crew.start([*command, str(crew.folder)], {}, is_ready=lambda: is_listening(redis_port))
         )
         variables["REDIS_URL"] = f"redis://127.0.0.1:{redis_port}/0"
-    subprocess.run(
-        [sys.executable, "manage.py", "shell", "--command", PREPARE],
-        cwd=ROOT, env={**os.environ, **variables}, check=True, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    if not (crew.folder / "var").exists():  # the first server prepares the database
+        subprocess.run(
+            [sys.executable, "manage.py", "shell", "--command", PREPARE],
+            cwd=ROOT, env={**os.environ, **variables}, check=True, stdout=subprocess.DEVNULL,
+        )  # fmt: skip
     port = free_port()
     arguments = ("manage.py", "serve", "--no-demo-models") if crew.name == "daphne" else UVICORN
     web = crew.start(

@@ -74,3 +74,11 @@ PEERS = {
         ),
     )
 }  # fmt: skip
+
+# Not an engine but a server of the API's benchmark. It streams with pydantic 1 alone, which newer
+# releases of fastapi do not take.
+FASTCHAT_API = Peer(
+    "fastchat-api",
+    "benchmarks.peers.fastchat_worker",
+    ("fschat==0.2.36", "pydantic<2", "fastapi<0.112"),
+)
