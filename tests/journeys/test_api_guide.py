@@ -1,9 +1,10 @@
-"""Every example of the guide for programs runs against a real site."""
+"""Every example of the guides for programs runs against a real site."""
 
 import contextlib
 import io
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -11,12 +12,24 @@ from tests.support.site import ROOT, Site
 
 pytestmark = pytest.mark.services
 
-GUIDE = (ROOT / "docs/guides/api.md").read_text("utf-8")
+GUIDE, PROGRAMS = ROOT / "docs/guides/api.md", ROOT / "docs/guides/api_programs.md"
 
 
-def blocks(language: str) -> list[str]:
-    """Return the guide's blocks of one language, in their order."""
-    return re.findall(rf"^```{language}\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+def blocks(language: str, guide: Path = GUIDE) -> list[str]:
+    """Return a guide's blocks of one language, in their order."""
+    text = guide.read_text("utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def printed_by(guide: Path) -> list[str]:
+    """Run a guide's examples in Python, one after the other; return what each prints."""
+    names: dict[str, object] = {"__name__": "guide"}
+    printed = []
+    for example in blocks("python", guide):
+        with contextlib.redirect_stdout(io.StringIO()) as output:
+            exec(compile(example, guide.name, "exec"), names)
+        printed.append(output.getvalue().strip())
+    return printed
 
 
 @pytest.fixture
@@ -44,15 +57,9 @@ def test_the_python_examples_print_what_they_say(
 ):
     monkeypatch.setenv("SITE", environment["SITE"])
     monkeypatch.setenv("KEY", environment["KEY"])
-    names: dict[str, object] = {}
-    printed = []
 
-    for example in blocks("python"):
-        with contextlib.redirect_stdout(io.StringIO()) as output:
-            exec(compile(example, "docs/guides/api.md", "exec"), names)
-        printed.append(output.getvalue().strip())
+    france, size, call, choice, similarities, likelihood, responses = printed_by(GUIDE)
 
-    france, size, call, choice, similarities, likelihood, responses = printed
     assert "Paris" in france
     assert size in {"small", "large"}
     assert call.startswith("add {")
@@ -60,3 +67,17 @@ def test_the_python_examples_print_what_they_say(
     assert similarities.startswith("[[")
     assert float(likelihood) < 0
     assert "Paris" in responses
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_langchain_reads_text_objects_and_vectors(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("SITE", environment["SITE"])
+    monkeypatch.setenv("KEY", environment["KEY"])
+
+    said, place, vectors = printed_by(PROGRAMS)
+
+    assert "Paris" in said
+    assert place == "Place True"
+    assert vectors == "2"
