@@ -59,7 +59,7 @@ check: $(VENV)/.dev ## style, types, import floors, templates, migrations
 bench: $(VENV)/.dev ## the benchmarks: tables on the screen, JSON under benchmarks/results/local/
 	@mkdir -p benchmarks/results/local
 	@$(BIN)/python -m benchmarks.engine --model llama-60m --streams 1,16 $(BENCH_ARGS) --json benchmarks/results/local/engine.json
-	@for name in engine_turns engine_overhead engine_length transport leaderboard; do \
+	@for name in engine_turns engine_overhead engine_length transport api leaderboard; do \
 	  $(BIN)/python -m benchmarks.$$name --json benchmarks/results/local/$$name.json || exit 1; done
 
 messages: $(VENV)/.dev ## collect and compile translations (needs gettext)
