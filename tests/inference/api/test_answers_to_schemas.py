@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 MODEL = "demo-small"
 ANSWERS, AT_ONCE = 100, 25
-WORD = {"type": "string", "maxLength": 6}
+WORD = {"type": "string", "maxLength": 4}
 PLACE: dict[str, Any] = {
     "type": "object",
     "properties": {
