@@ -44,7 +44,7 @@ class RedisListener(BusHandle):
         while not self._closing.is_set():
             try:
                 self._hear(was_away=was_away)
-            except (redis.ConnectionError, redis.TimeoutError) as error:
+            except redis.RedisError as error:  # also what another server at its address says
                 if not was_away:
                     logger.warning("the bus went away: %s", error)
                 was_away = True
