@@ -40,6 +40,6 @@ def test_a_folder_without_a_model_is_refused_in_one_sentence(tmp_path: Path):
     assert site.web is not None
     wait_until(lambda: site.web is None or not site.web.is_running, what="it gives up")
 
-    assert site.web.process.returncode == 1
+    assert site.web.process.returncode == 2
     assert "nothing-here" in site.web.output()
     assert "Traceback" not in site.web.output()
