@@ -21,6 +21,7 @@ class EmbeddingIntake:
         tokenizer: the model's.
         vocabulary_size: how many tokens the model knows.
         limit_tokens: how long a text may be.
+        closing_tokens: what the tokenizer puts behind every text, such as BERT's `[SEP]`.
         pooling: how texts are pooled where nobody says.
         is_whole: whether a text must be read in one piece.
     """
@@ -31,6 +32,7 @@ class EmbeddingIntake:
         *,
         vocabulary_size: int,
         limit_tokens: int,
+        closing_tokens: Items[int],
         pooling: Pooling,
         is_whole: bool,
     ) -> None:
@@ -38,7 +40,7 @@ class EmbeddingIntake:
         self._limit_tokens = limit_tokens
         self._pooling: Pooling = pooling
         self._is_whole = is_whole
-        self._closing_tokens = _closing_tokens(tokenizer)
+        self._closing_tokens = list(closing_tokens)
 
     def receive(
         self,
@@ -92,13 +94,3 @@ class EmbeddingIntake:
         if not closing or tokens[-len(closing) :] != closing or len(closing) >= self._limit_tokens:
             return tokens[: self._limit_tokens]
         return tokens[: self._limit_tokens - len(closing)] + closing
-
-
-def _closing_tokens(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Return what a tokenizer puts behind every text, such as BERT's `[SEP]`."""
-    bare = list(tokenizer("a", add_special_tokens=False)["input_ids"])
-    dressed = list(tokenizer("a", add_special_tokens=True)["input_ids"])
-    for start in range(len(dressed) - len(bare), -1, -1):
-        if dressed[start : start + len(bare)] == bare:
-            return dressed[start + len(bare) :]
-    return []

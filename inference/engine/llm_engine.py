@@ -143,14 +143,15 @@ class LLMEngine:
             )
             bare = make_intake(tokenizer, template=template)
             self._intakes = self._adapters.intakes(bare, partial(make_intake, template=None))
+        self.tokens = Tokens(tokenizer, vocabulary_size=vocabulary_size)
         self._embedding_intake = EmbeddingIntake(
             tokenizer,
             vocabulary_size=vocabulary_size,
             limit_tokens=self.context_length,
+            closing_tokens=self.tokens.closing,
             pooling=pooling,
             is_whole=chosen.is_whole,
         )
-        self.tokens = Tokens(tokenizer, vocabulary_size=vocabulary_size)
         self._sampler = Sampler()
         self._speculator = make_speculator(
             self.config,
