@@ -1,6 +1,5 @@
 """Functions that a program offers by another protocol than OpenAI's chat completions."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -8,7 +7,6 @@ from typing import Any
 from rest_framework import serializers
 
 from inference import client
-from inference.api import limits
 from inference.api.tool_fields import ToolsField, tool_use_of
 from inference.generation import GenerationRequest
 from inference.tools.parser import CallParser
@@ -49,13 +47,6 @@ def checked_use(
         checked = _tools.run_validation(list(tools))
     except serializers.ValidationError as error:
         raise serializers.ValidationError({"tools": error.detail}) from error
-    chars = len(json.dumps(checked, ensure_ascii=False))
-    if chars > limits.MAX_TOOLS_CHARS:
-        raise refused(
-            "tools",
-            f"All of it has {chars} characters; {limits.MAX_TOOLS_CHARS} are allowed.",
-            "prompt_too_long",
-        )
     return tool_use_of(
         {"tools": checked, "tool_choice": (way, name), "parallel_tool_calls": is_parallel}
     )

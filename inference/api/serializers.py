@@ -1,6 +1,5 @@
 """What a chat completion request may say, checked field by field and handed over as an order."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from inference.api import limits
+from inference.api.bounds import check_conversation
 from inference.api.fields import FlagField, TextField, WholeNumberField
 from inference.api.orders import ChatOrder
 from inference.api.sampling import SamplingSerializer, given_of, sampling_params
@@ -15,8 +15,7 @@ from inference.api.text_fields import ContentField
 from inference.api.tool_fields import ToolCallsField, ToolChoiceField, ToolsField, tool_use_of
 from inference.api.unsupported import first_unsupported
 from inference.chat_templates.options import ALLOWED, check_template_options
-from inference.conf import inference_settings
-from inference.messages import Message, Role, images_of
+from inference.messages import Message, Role
 
 # "developer" is what newer OpenAI models call the system message.
 ROLES = {
@@ -104,40 +103,10 @@ class ChatCompletionSerializer(SamplingSerializer):
             )
         return super().to_internal_value(data)
 
-    def validate_messages(self, messages: list[Message]) -> list[Message]:
-        """Bound the prompt as a whole."""
-        chars = sum(
-            len(message.content) + sum(len(call.arguments) for call in message.tool_calls)
-            for message in messages
-        )
-        if chars > limits.MAX_PROMPT_CHARS:
-            raise serializers.ValidationError(
-                f"All messages together have {chars} characters;"
-                f" {limits.MAX_PROMPT_CHARS} are allowed.",
-                code="prompt_too_long",
-            )
-        images, most = len(images_of(messages)), inference_settings().images_per_request
-        if images > most:
-            raise serializers.ValidationError(
-                f"All messages together have {images} images; {most} are allowed.",
-                code="too_many_images",
-            )
-        return messages
-
-    def validate_tools(self, tools: Any) -> Any:
-        """Bound the functions as a whole."""
-        chars = len(json.dumps(tools or (), ensure_ascii=False))
-        if chars > limits.MAX_TOOLS_CHARS:
-            raise serializers.ValidationError(
-                f"All functions together have {chars} characters;"
-                f" {limits.MAX_TOOLS_CHARS} are allowed.",
-                code="prompt_too_long",
-            )
-        return tools
-
     def validate(self, attrs: Any) -> ChatOrder:
         """Return the order, every absent or null field at its default."""
         given = given_of(attrs)
+        check_conversation(given["messages"], param="messages")
         if given.get("top_logprobs") and not given.get("logprobs"):
             raise serializers.ValidationError(
                 {"top_logprobs": "This is allowed only when logprobs is true."}

@@ -3,6 +3,7 @@
 Source: OpenAI's API reference, "tools", "tool_choice" and "tool_calls" of chat completions.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -77,6 +78,13 @@ class ToolsField(serializers.Field[tuple[Mapping[str, Any], ...], Any, Any, Any]
         if len(set(names)) < len(names):
             raise serializers.ValidationError(
                 "Two functions have the same name.", code="invalid_name"
+            )
+        chars = len(json.dumps(tools, ensure_ascii=False))
+        if chars > limits.MAX_TOOLS_CHARS:
+            raise serializers.ValidationError(
+                f"All functions together have {chars} characters;"
+                f" {limits.MAX_TOOLS_CHARS} are allowed.",
+                code="prompt_too_long",
             )
         return tools
 
