@@ -10,8 +10,8 @@ from inference.api.choices import Choices
 from inference.api.errors import Problem, problem_of
 from inference.api.logprobs import shown_scores
 from inference.api.metrics import count_usage
-from inference.api.sse import PING
-from inference.api.telling import first_delta, whole_answers
+from inference.api.sse import PING, stream_of
+from inference.api.telling import first_or_close, whole_answers
 from inference.conf import inference_settings
 from inference.generation import Delta, FinishReason, TokenScore, Usage
 
@@ -83,11 +83,7 @@ async def narrated(
         InferenceError: the answer could not be begun.
     """
     ping_interval_s = inference_settings().api_ping_interval_s
-    try:
-        first = await first_delta(choices, patience_s=ping_interval_s)
-    except BaseException:
-        await choices.close()
-        raise
+    first = await first_or_close(choices, patience_s=ping_interval_s)
     narration = Narration(
         choices,
         narrator,
@@ -97,11 +93,7 @@ async def narrated(
         subject=subject,
         finish=finish,
     )
-    return StreamingHttpResponse(
-        narration,
-        content_type="text/event-stream",
-        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
-    )
+    return stream_of(narration)
 
 
 class Narration:

@@ -1,7 +1,7 @@
 """Answers told as server-sent events."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from typing import Any
 
 from django.http import StreamingHttpResponse
@@ -9,7 +9,7 @@ from django.http import StreamingHttpResponse
 from inference.api.choices import Choices
 from inference.api.errors import problem_of
 from inference.api.metrics import count_usage
-from inference.api.telling import Teller, first_delta
+from inference.api.telling import Teller, first_or_close
 from inference.conf import inference_settings
 from inference.generation import Delta, Usage
 
@@ -21,6 +21,15 @@ def event(data: Mapping[str, Any]) -> bytes:
     """Return one event with a JSON body."""
     return (
         b"data: " + json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode() + b"\n\n"
+    )
+
+
+def stream_of(events: AsyncIterable[bytes]) -> StreamingHttpResponse:
+    """Return events as a response that no proxy keeps or holds back."""
+    return StreamingHttpResponse(
+        events,
+        content_type="text/event-stream",
+        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
     )
 
 
@@ -39,11 +48,7 @@ async def event_response(
         InferenceError: an answer could not be begun.
     """
     ping_interval_s = inference_settings().api_ping_interval_s
-    try:
-        first = await first_delta(choices, patience_s=ping_interval_s)
-    except BaseException:
-        await choices.close()
-        raise
+    first = await first_or_close(choices, patience_s=ping_interval_s)
     events = CompletionEvents(
         choices,
         teller,
@@ -52,11 +57,7 @@ async def event_response(
         ping_interval_s=ping_interval_s,
         subject=subject,
     )
-    return StreamingHttpResponse(
-        events,
-        content_type="text/event-stream",
-        headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"},
-    )
+    return stream_of(events)
 
 
 class CompletionEvents:

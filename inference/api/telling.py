@@ -92,3 +92,12 @@ async def first_delta(choices: Choices, *, patience_s: float | None) -> tuple[in
         return None
     FIRST_DELTA_S.observe(time.monotonic() - begun_s)
     return first
+
+
+async def first_or_close(choices: Choices, *, patience_s: float | None) -> tuple[int, Delta] | None:
+    """Return the first piece as `first_delta` does; if none can come, the answers are closed."""
+    try:
+        return await first_delta(choices, patience_s=patience_s)
+    except BaseException:
+        await choices.close()
+        raise
